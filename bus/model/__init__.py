@@ -1,0 +1,1 @@
+"""The nouns of the exchange: identifiers, registry records, verdicts. Pure values, no I/O."""

@@ -1,0 +1,127 @@
+"""A registry record: as it lies in a topic, and as the bus understands it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Protocol
+
+from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, RecordId, SystemCode
+
+Headers = Sequence[tuple[str, bytes]]
+"""Kafka headers in the order sent; a name may stand twice, which is a fault of the sender."""
+
+
+class RawRecord(Protocol):
+    """One record as a Kafka client hands it over; aiokafka's own record fits, so none is copied."""
+
+    @property
+    def topic(self) -> str:
+        """Name of the topic it lies in."""
+
+    @property
+    def partition(self) -> int:
+        """Partition, from 0."""
+
+    @property
+    def offset(self) -> int:
+        """Offset in the partition, from 0; gaps are transaction markers or aborted records."""
+
+    @property
+    def timestamp(self) -> int:
+        """Broker's LogAppendTime, milliseconds since 1970 UTC."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The agency's registry number in UTF-8, or None where the sender forgot it."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Framed Avro, or None, which the bus does not take for a deletion."""
+
+    @property
+    def headers(self) -> Headers:
+        """Headers as sent."""
+
+
+@unique
+class Operation(StrEnum):
+    """What a record does to its registry entry (ADR-0005)."""
+
+    CREATE = "create"
+    CORRECT = "correct"
+    ANNUL = "annul"
+    CEASE = "cease"
+
+
+@unique
+class Lane(StrEnum):
+    """Whether a record tells news or loads history; delays are measured on live ones only."""
+
+    LIVE = "live"
+    BACKFILL = "backfill"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchSignature:
+    """Content of header `bus_sig`: one leaf's place under a signed RFC 6962 root."""
+
+    key_id: KeyId
+    tree_size: int
+    """Leaves under the root, 1 to 256."""
+    index: int
+    """This record's leaf, from 0."""
+    root_signature: bytes
+    """Ed25519 over the domain-separated root, 64 bytes."""
+    path: tuple[bytes, ...]
+    """Sibling hashes from leaf to root, 32 bytes each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Headers of a record, parsed and consistent in themselves."""
+
+    record_id: RecordId
+    agency: AgencyCode
+    system: SystemCode
+    event_time: str
+    """RFC 3339, UTC, as sent."""
+    schema_id: int
+    operation: Operation
+    version: int
+    """Per registry entry, later is higher, 1 to 2**63-1."""
+    supersedes: RecordId | None
+    lane: Lane
+    resolves: str | None
+    """Quarantine id (`topic/partition/offset`) that this record answers, or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryRecord:
+    """An accepted record as the fund and consumers merge it."""
+
+    agency: AgencyCode
+    dataset: DatasetCode
+    key: str
+    version: int
+    operation: Operation
+    record_id: RecordId
+    supersedes: RecordId | None
+    schema_id: int
+    value: bytes
+    """Framed Avro exactly as signed."""
+    event_time: str
+    lane: Lane
+    system: SystemCode
+    bus_in: str
+    """`topic/partition/offset` of the inbound record this one came from."""
+    catalogue: int
+    """Version of the catalogue that judged it."""
+    appended_ms: int
+    """LogAppendTime in the accepted topic, milliseconds since 1970 UTC."""
+
+    @property
+    def identity(self) -> tuple[AgencyCode, DatasetCode, str]:
+        """The registry entry this record is a version of."""
+        return (self.agency, self.dataset, self.key)

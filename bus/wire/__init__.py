@@ -1,0 +1,1 @@
+"""Bytes between parties: topic names, headers, frames, record ids, batch signatures. Pure."""

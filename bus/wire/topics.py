@@ -1,0 +1,101 @@
+"""The one grammar of topic names, built and parsed here only.
+
+    in.<agency>.<dataset>     what a provider publishes
+    accepted.<dataset>        what met its contract, from all providers
+    view.<view>               a projection for consumers with a mask, a row filter or few providers
+    quarantine.<agency>       what did not, original bytes and headers untouched
+    release.<agency>          quarantined records that re-enter after a rule was mended
+    control.<name>            the catalogue and the fund's refusals; written by the bus alone
+    _schemas                  schemas in Confluent's format, for readers that expect a registry
+
+Source: design of the bus, ADR-0004.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bus.errors import InvariantBroken
+from bus.model.identifiers import AgencyCode, DatasetCode, ViewCode, is_code
+
+CATALOGUE: Final = "control.catalogue"
+SCHEMAS: Final = "_schemas"
+_PARTS: Final = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbound:
+    """A provider's own topic for one dataset."""
+
+    agency: AgencyCode
+    dataset: DatasetCode
+
+    def __str__(self) -> str:
+        return f"in.{self.agency}.{self.dataset}"
+
+
+def inbound(agency: AgencyCode, dataset: DatasetCode) -> str:
+    """Name the topic into which `agency` publishes `dataset`."""
+    return str(Inbound(agency=agency, dataset=dataset))
+
+
+def accepted(dataset: DatasetCode) -> str:
+    """Name the topic of accepted records of all providers of `dataset`."""
+    return f"accepted.{dataset}"
+
+
+def view(code: ViewCode) -> str:
+    """Name the topic of one view."""
+    return f"view.{code}"
+
+
+def quarantine(agency: AgencyCode) -> str:
+    """Name the topic of records of `agency` that were set aside."""
+    return f"quarantine.{agency}"
+
+
+def parse_inbound(topic: str) -> Inbound:
+    """Read agency and dataset from an inbound topic's name.
+
+    Raises:
+        InvariantBroken: It is no inbound topic: the caller subscribed to the wrong thing.
+    """
+    parts = topic.split(".")
+    if len(parts) != _PARTS or parts[0] != "in" or not (is_code(parts[1]) and is_code(parts[2])):
+        raise InvariantBroken(f"topic {topic!r} is not of the form in.<agency>.<dataset>")
+    return Inbound(agency=AgencyCode(parts[1]), dataset=DatasetCode(parts[2]))
+
+
+def dataset_of_accepted(topic: str) -> DatasetCode:
+    """Read the dataset from the name of an accepted topic.
+
+    Raises:
+        InvariantBroken: It is no accepted topic.
+    """
+    kind, _, dataset = topic.partition(".")
+    if kind != "accepted" or not is_code(dataset):
+        raise InvariantBroken(f"topic {topic!r} is not of the form accepted.<dataset>")
+    return DatasetCode(dataset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Position:
+    """One record's place in Kafka; its text form travels in header `bus_in`."""
+
+    topic: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def parse_position(text: str) -> Position:
+    """Read `topic/partition/offset`.
+
+    Raises:
+        ValueError: The text has another form.
+    """
+    topic, partition, offset = text.rsplit("/", 2)
+    return Position(topic=topic, partition=int(partition), offset=int(offset))

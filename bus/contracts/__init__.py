@@ -1,0 +1,1 @@
+"""Contracts: their documents, their meaning, their rules compiled. Pure, no I/O."""

@@ -1,0 +1,177 @@
+"""XLSX and XLS, read by calamine; the whole workbook is in memory while its rows are read."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from python_calamine import (
+    CalamineError,
+    CalamineSheet,
+    CalamineWorkbook,
+    PasswordError,
+    SheetTypeEnum,
+    SheetVisibleEnum,
+)
+
+from bus.errors import DocumentError, Finding
+from bus.tables.problems import Problem, ProblemKind
+from bus.tables.table import EMPTY_ROW, BadRow, Cell, FoundRow, Row, column_names, positions
+
+SIZE_BYTES_MAX: Final = 64 * 2**20
+UNPACKED_BYTES_MAX: Final = 1024 * 2**20
+_DIGITS_KEPT: Final = 15
+"""Excel keeps 15 significant digits of a number; what follows is made up."""
+
+_Stored: TypeAlias = int | float | str | bool | time | date | datetime | timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRows:
+    """One sheet with data."""
+
+    path: Path
+    name: str
+    other_names: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[Cell, ...]], ...]
+    """Row number in the sheet and its cells, without the skipped and leading empty ones."""
+    merged: tuple[int, ...]
+    """First row of each merged range."""
+    header: bool
+
+    def columns(self) -> tuple[tuple[str, ...], int | None]:
+        """Tell the column names and the row they stand in; None without a header."""
+        number, first = self.rows[0]
+        if not self.header:
+            return positions(len(first)), None
+        return column_names(first, file=f"{self.path}[{self.name}]", row=number), number
+
+    def found_rows(self, columns: tuple[str, ...], header_row: int | None) -> Iterator[FoundRow]:
+        """Give the rows below the header."""
+        for number, cells in self.rows:
+            if header_row is not None and number <= header_row:
+                continue
+            yield _found_row(number, dict(zip(columns, cells, strict=True)))
+
+
+def read_sheet(path: Path, *, sheet: str | None, header: bool, skip_rows: int) -> SheetRows:
+    """Read one sheet of a workbook.
+
+    Args:
+        path: An XLSX or XLS file of at most 64 MiB.
+        sheet: Its name; None: the first visible sheet with data.
+        header: Whether the first row below `skip_rows` names the columns.
+        skip_rows: Rows of the sheet to pass over.
+
+    Raises: DocumentError: not a workbook, too large, under a password, no such sheet, no data.
+    """
+    _refuse_large(path)
+    try:
+        with CalamineWorkbook.from_path(str(path)) as workbook:
+            names = _visible_names(workbook)
+            if sheet is not None and sheet not in workbook.sheet_names:
+                raise _no_sheet(path, sheet, workbook.sheet_names)
+            with_data = [
+                name for name in names if workbook.get_sheet_by_name(name).start is not None
+            ]
+            chosen = sheet or next(iter(with_data), None)
+            rows = () if chosen is None else _rows(workbook.get_sheet_by_name(chosen), skip_rows)
+            merged = () if chosen is None else _merged(workbook.get_sheet_by_name(chosen))
+    except PasswordError as error:
+        raise _unreadable(path, "a workbook under a password", "Remove the password.") from error
+    except CalamineError as error:
+        remedy = "Open it in the program it came from and save it as XLSX or CSV."
+        raise _unreadable(path, f"a damaged workbook ({error})", remedy) from error
+    if chosen is None or not rows:
+        where = "no sheet with data" if chosen is None else f"sheet `{chosen}` without data"
+        raise _unreadable(path, where, "State `sheet` or `skip_rows`, or check the file.")
+    others = tuple(name for name in with_data if name != chosen)
+    return SheetRows(
+        path=path, name=chosen, other_names=others, rows=rows, merged=merged, header=header
+    )
+
+
+def _rows(sheet: CalamineSheet, skip_rows: int) -> tuple[tuple[int, tuple[Cell, ...]], ...]:
+    numbered = (
+        (number, tuple(_cell(stored) for stored in row))
+        for number, row in enumerate(sheet.iter_rows(), start=1)
+        if number > skip_rows
+    )
+    rows = list(numbered)
+    while rows and all(cell is None for cell in rows[0][1]):
+        rows.pop(0)
+    return tuple(rows)
+
+
+def _merged(sheet: CalamineSheet) -> tuple[int, ...]:
+    return tuple(first[0] + 1 for first, _ in sheet.merged_cell_ranges or ())
+
+
+def _cell(stored: _Stored) -> Cell:
+    """Turn what the workbook stores into a cell; a whole number is an int.
+
+    calamine itself gives a moment at midnight as a day, and an error value (`#N/A`) as empty.
+    """
+    if isinstance(stored, str):
+        return stored.strip() or None
+    if isinstance(stored, bool):
+        return stored
+    if isinstance(stored, float):
+        return int(stored) if stored.is_integer() else stored
+    if isinstance(stored, time):
+        return stored.isoformat()
+    if isinstance(stored, timedelta):
+        return str(stored)
+    return stored
+
+
+def _found_row(number: int, cells: dict[str, Cell]) -> FoundRow:
+    if all(cell is None for cell in cells.values()):
+        return EMPTY_ROW
+    problems = tuple(
+        Problem(kind=ProblemKind.DIGITS_LOST, column=column, expected=str(_DIGITS_KEPT))
+        for column, cell in cells.items()
+        if isinstance(cell, int) and abs(cell) >= 10**_DIGITS_KEPT
+    )
+    return BadRow(number=number, problems=problems) if problems else Row(number=number, cells=cells)
+
+
+def _visible_names(workbook: CalamineWorkbook) -> list[str]:
+    return [
+        sheet.name
+        for sheet in workbook.sheets_metadata
+        if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible
+    ]
+
+
+def _refuse_large(path: Path) -> None:
+    """Refuse before anything is unpacked: a small archive can hold a machine's whole memory."""
+    size_bytes = path.stat().st_size
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            unpacked_bytes = sum(member.file_size for member in archive.infolist())
+    else:
+        unpacked_bytes = size_bytes
+    if size_bytes > SIZE_BYTES_MAX or unpacked_bytes > UNPACKED_BYTES_MAX:
+        found = f"a workbook of {size_bytes:,} bytes, {unpacked_bytes:,} unpacked"
+        raise _unreadable(path, found, "Save the sheet as CSV: that is read line by line.")
+
+
+def _no_sheet(path: Path, sheet: str, names: Sequence[str]) -> DocumentError:
+    finding = Finding(
+        path=str(path),
+        found=f"no sheet `{sheet}`",
+        expected=f"one of: {', '.join(names)}",
+        remedy="Correct `sheet`.",
+    )
+    return DocumentError(f"{path}: the sheet is missing", (finding,))
+
+
+def _unreadable(path: Path, found: str, remedy: str) -> DocumentError:
+    expected = f"a workbook with data, up to {SIZE_BYTES_MAX:,} bytes"
+    finding = Finding(path=str(path), found=found, expected=expected, remedy=remedy)
+    return DocumentError(f"{path}: no table can be read", (finding,))

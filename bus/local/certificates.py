@@ -1,0 +1,143 @@
+"""The small certificate authority of a local platform: one CA, one certificate for the broker.
+
+Subjects carry a common name only: Kafka reverses the order of a longer one, the mapping rule
+``^CN=`` then fails, and the broker never registers.
+"""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from bus.local.layout import Layout
+from bus.local.private_files import READABLE_FILE, write_file
+
+BROKER_PRINCIPAL = "bus-broker"
+
+_CA_NAME = "bus-local-ca"
+_CA_VALID_DAYS = 3650
+_BROKER_VALID_DAYS = 825
+_RENEW_BEFORE_DAYS = 30
+_CLOCK_SKEW = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A private key with its certificate."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+
+def ensure_certificates(layout: Layout, *, now: datetime) -> None:
+    """Make the CA once, and the broker's certificate when it is missing or ends within 30 days."""
+    if not (layout.ca_key_file.exists() and layout.ca_file.exists()):
+        ca = make_ca(now)
+        write_file(layout.ca_key_file, _key_text(ca.key))
+        write_file(layout.ca_file, _certificate_text(ca.certificate), mode=READABLE_FILE)
+        layout.broker_pem_file.unlink(missing_ok=True)
+    if layout.broker_pem_file.exists() and not _ends_soon(layout, now):
+        return
+    ca = _read_ca(layout)
+    broker = make_broker_identity(ca, now)
+    chain = _certificate_text(broker.certificate) + _certificate_text(ca.certificate)
+    write_file(layout.broker_pem_file, _key_text(broker.key) + chain)
+
+
+def make_ca(now: datetime) -> Identity:
+    """Make a certificate authority that is valid for ten years from now."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    usage = _key_usage(key_cert_sign=True, crl_sign=True)
+    certificate = (
+        _builder(_CA_NAME, _CA_NAME, key.public_key(), now, _CA_VALID_DAYS)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    return Identity(key, certificate)
+
+
+def make_broker_identity(ca: Identity, now: datetime) -> Identity:
+    """Make the broker's identity: a server to its clients, a client to its own controller."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public_key = key.public_key()
+    names = x509.SubjectAlternativeName(
+        [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    )
+    purposes = x509.ExtendedKeyUsage(
+        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    )
+    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    certificate = (
+        _builder(BROKER_PRINCIPAL, _CA_NAME, public_key, now, _BROKER_VALID_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(names, critical=False)
+        .add_extension(purposes, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(issuer_key, critical=False)
+        .sign(ca.key, hashes.SHA256())
+    )
+    return Identity(key, certificate)
+
+
+def _builder(
+    subject: str, issuer: str, public_key: ec.EllipticCurvePublicKey, now: datetime, valid_days: int
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_name(subject))
+        .issuer_name(_name(issuer))
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - _CLOCK_SKEW)
+        .not_valid_after(now + timedelta(days=valid_days))
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(
+    *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
+) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _ends_soon(layout: Layout, now: datetime) -> bool:
+    certificate = x509.load_pem_x509_certificate(layout.broker_pem_file.read_bytes())
+    return certificate.not_valid_after_utc - now < timedelta(days=_RENEW_BEFORE_DAYS)
+
+
+def _read_ca(layout: Layout) -> Identity:
+    key = serialization.load_pem_private_key(layout.ca_key_file.read_bytes(), password=None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    return Identity(key, x509.load_pem_x509_certificate(layout.ca_file.read_bytes()))
+
+
+def _key_text(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def _certificate_text(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()

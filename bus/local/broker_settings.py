@@ -21,7 +21,8 @@ _HEAP_MAX = "512m"
 _LOG_FILE_MAX = "20MB"
 _LOG_FILES_KEPT = 2
 _RECORD_BATCH_BYTES_MAX = 1_677_721  # 1.6 MiB: a quarantined batch of 1.5 MiB and its frame
-_REAUTHENTICATION_MS = 60_000
+# Why not less: aiokafka does not authenticate anew, its connections are cut at each limit.
+_REAUTHENTICATION_MS = 900_000
 # Why: a right is checked when a fetch arrives, not when it is answered, so this bounds what a
 # revoked consumer still gets from a fetch that was already waiting.
 _CONNECTION_IDLE_MS = 10_000

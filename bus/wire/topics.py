@@ -20,7 +20,12 @@ from bus.errors import InvariantBroken
 from bus.model.identifiers import AgencyCode, DatasetCode, ViewCode, is_code
 
 CATALOGUE: Final = "control.catalogue"
+REFUSALS: Final = "control.refusals"
 SCHEMAS: Final = "_schemas"
+ENFORCE_GROUP: Final = "bus.enforce"
+"""Consumer group whose committed offsets say how far enforcement has come."""
+FUND_GROUP: Final = "bus.fund"
+QUARANTINE_GROUP: Final = "bus.quarantine"
 _PARTS: Final = 3
 
 
@@ -53,6 +58,11 @@ def view(code: ViewCode) -> str:
 def quarantine(agency: AgencyCode) -> str:
     """Name the topic of records of `agency` that were set aside."""
     return f"quarantine.{agency}"
+
+
+def release(agency: AgencyCode) -> str:
+    """Name the topic through which quarantined records of `agency` re-enter."""
+    return f"release.{agency}"
 
 
 def parse_inbound(topic: str) -> Inbound:

@@ -1,0 +1,118 @@
+"""An exchange agreement: who may receive which fields and rows of a dataset, why and how long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum, unique
+from typing import assert_never
+
+from bus.contracts.rules import Text
+from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+
+
+@unique
+class ConditionOperator(StrEnum):
+    """How a field of a row is held against the condition's values."""
+
+    EQUALS = "equals"
+    ONE_OF = "one_of"
+    PREFIX = "prefix"
+    """The value begins with one of the condition's values: codes that are hierarchies."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One demand on a row; an agreement's conditions must all hold."""
+
+    field: str
+    """Top-level field that the contract marks immutable."""
+    op: ConditionOperator
+    values: tuple[str, ...]
+    """Texts; whole numbers are compared by their decimal digits, booleans as true or false."""
+
+
+def matches(conditions: Iterable[Condition], wanted: Mapping[str, object]) -> bool:
+    """Tell whether a row meets every condition.
+
+    Args:
+        conditions: Without any, every row matches.
+        wanted: Decoded values by field name, as `Examined.wanted` has them.
+
+    A field that is null or absent meets no condition: what can't be told is not handed over.
+    """
+    return all(_meets(condition, wanted.get(condition.field)) for condition in conditions)
+
+
+def _meets(condition: Condition, value: object) -> bool:
+    text = _as_text(value)
+    if text is None:
+        return False
+    match condition.op:
+        case ConditionOperator.EQUALS | ConditionOperator.ONE_OF:
+            return text in condition.values
+        case ConditionOperator.PREFIX:
+            return text.startswith(condition.values)
+        case _:
+            assert_never(condition.op)
+
+
+def _as_text(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """Consent of one side."""
+
+    by: str
+    """Post of the person who approved, never a name."""
+    on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """What one consumer may receive of one dataset."""
+
+    id: str
+    providers: tuple[AgencyCode, ...] | None
+    """Ascending; None: every agency that provides the dataset, now or later."""
+    consumer: AgencyCode
+    systems: tuple[SystemCode, ...]
+    """The consumer's systems that read."""
+    dataset: DatasetCode
+    fields: tuple[str, ...] | None
+    """Top-level fields; None: all fields of all schema versions, now or later."""
+    rows: tuple[Condition, ...]
+    """All must hold; empty: every row."""
+    history_from: date | None
+    """First day (UTC, by append time) whose records may be read; None: all history."""
+    purpose: Text
+    legal_basis: str
+    valid_from: date
+    """First day, UTC."""
+    valid_to: date
+    """Last day, UTC, included."""
+    provider_approval: Approval
+    consumer_approval: Approval
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it grants all of the dataset, so that no view is needed."""
+        return (
+            self.providers is None
+            and self.fields is None
+            and not self.rows
+            and self.history_from is None
+        )
+
+    def is_in_force(self, day: date) -> bool:
+        """Tell whether it grants anything on `day` (UTC)."""
+        return self.valid_from <= day <= self.valid_to

@@ -1,0 +1,108 @@
+"""Where a region's documents lie on disk: the only file reading of the catalogue."""
+
+from __future__ import annotations
+
+import base64
+import re
+from pathlib import Path
+
+from bus.catalogue.parties import SigningKey
+from bus.catalogue.sources import LOCK_FILE, REGION_FILE, Sources, read_sources
+from bus.errors import DocumentError, Finding
+from bus.model.identifiers import DatasetCode
+
+_FOLDERS = ("agencies", "agreements", "passports")
+_CONTRACT_MEMBER = re.compile(r"contract\.yaml|v[0-9]+\.avsc|.*\.csv")
+
+
+def read_documents(region_file: Path, keys_dir: Path | None) -> dict[str, bytes]:
+    """Collect everything that makes a region.
+
+    Args:
+        region_file: `region.yaml`; its folder holds agencies, agreements and passports, and its
+            `contracts` says where the contracts and the schema lock are.
+        keys_dir: Folder of the systems' public keys; None: none are given.
+
+    Returns: Contents by path: `region.yaml`, `agencies/…`, `agreements/…`, `passports/…`,
+        `contracts/<domain>/<entity>/…`, `contracts/registry.lock.json`, `keys/…`.
+    Raises: DocumentError: there is no region file, or it can't be read.
+    """
+    documents = {REGION_FILE: _content(region_file)}
+    contracts = region_file.parent / _contracts_folder(documents[REGION_FILE])
+    for folder in _FOLDERS:
+        documents |= _yaml_files(region_file.parent / folder, folder)
+    if keys_dir is not None:
+        documents |= _yaml_files(keys_dir, "keys")
+    for path in sorted(contracts.glob("*/*/*")):
+        if _CONTRACT_MEMBER.fullmatch(path.name):
+            documents[f"contracts/{path.relative_to(contracts).as_posix()}"] = path.read_bytes()
+    lock = contracts / Path(LOCK_FILE).name
+    if lock.exists():
+        documents[LOCK_FILE] = lock.read_bytes()
+    return documents
+
+
+def _content(region_file: Path) -> bytes:
+    try:
+        return region_file.read_bytes()
+    except FileNotFoundError as error:
+        finding = Finding(
+            path=str(region_file),
+            found="no such file",
+            expected="the region's file",
+            remedy="Give the path of region.yaml.",
+        )
+        raise DocumentError("there is no region", (finding,)) from error
+
+
+def _contracts_folder(content: bytes) -> str:
+    sources: Sources = read_sources({REGION_FILE: content})
+    if sources.region is None:
+        raise DocumentError("the region's file can't be read", sources.findings)
+    return sources.region.written.contracts
+
+
+def _yaml_files(folder: Path, under: str) -> dict[str, bytes]:
+    return {f"{under}/{path.name}": path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+
+
+def mapping_path(region_file: Path, dataset: DatasetCode, name: str) -> Path:
+    """Find `mapping.<name>.yaml` beside a dataset's contract.
+
+    Raises: DocumentError: there is no such file; tells which there are.
+    """
+    documents = read_documents(region_file, None)
+    sources = read_sources(documents)
+    contracts = region_file.parent / _contracts_folder(documents[REGION_FILE])
+    folders = [
+        contracts / Path(source.document.file).parent.relative_to("contracts")
+        for source in sources.contracts
+        if source.contract.dataset == dataset
+    ]
+    found = sorted(path for folder in folders for path in folder.glob("mapping.*.yaml"))
+    for path in found:
+        if path.name == f"mapping.{name}.yaml":
+            return path
+    finding = Finding(
+        path=f"mapping {name} of {dataset}",
+        found="neither a file of this name nor a mapping beside the contract",
+        expected=", ".join(path.name.split(".")[1] for path in found) or "a mapping file",
+        remedy="Give the path of a mapping file, or one of these names.",
+    )
+    raise DocumentError("there is no such mapping", (finding,))
+
+
+def render_key(key: SigningKey) -> bytes:
+    """Write a public key as the document `keys/<key id>.yaml`."""
+    lines = [
+        f"key_id: {key.key_id}",
+        f"system: {key.system}",
+        f"algorithm: {key.algorithm}",
+        f"public_key: {base64.b64encode(key.public_key).decode()}",
+        f"valid_from: {key.valid_from.isoformat()}",
+    ]
+    if key.valid_to is not None:
+        lines.append(f"valid_to: {key.valid_to.isoformat()}")
+    if key.revoked_at is not None:
+        lines.append(f"revoked_at: {key.revoked_at.isoformat()}")
+    return ("\n".join(lines) + "\n").encode()

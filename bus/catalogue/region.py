@@ -1,0 +1,185 @@
+"""A region: every document of the catalogue, read together into one immutable value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+from bus.catalogue.agreement import Agreement, Approval, Condition, ConditionOperator, matches
+from bus.catalogue.lock import LockEntry, SchemaLock
+from bus.catalogue.parties import Agency, SigningKey, System
+from bus.catalogue.references import reference_findings
+from bus.catalogue.shapes import (
+    AgencyShape,
+    AgreementShape,
+    ApprovalShape,
+    KeyShape,
+    PassportShape,
+)
+from bus.catalogue.sources import Sources, read_sources
+from bus.contracts.contract import Contract
+from bus.contracts.passport import Act, Passport, ProcessState
+from bus.contracts.rules import Text
+from bus.errors import DocumentError
+from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, SystemCode
+
+__all__ = [
+    "Act",
+    "Agency",
+    "Agreement",
+    "Approval",
+    "Condition",
+    "ConditionOperator",
+    "LockEntry",
+    "Passport",
+    "ProcessState",
+    "Region",
+    "SchemaLock",
+    "SigningKey",
+    "System",
+    "matches",
+    "parse_region",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Who exchanges what with whom, under which rules."""
+
+    code: str
+    name: Text
+    partitions: int
+    """Of every data topic; equal, because Faust assigns topics of one count together."""
+    agencies: Mapping[AgencyCode, Agency]
+    contracts: Mapping[DatasetCode, Contract]
+    agreements: tuple[Agreement, ...]
+    """By id."""
+    passports: Mapping[str, Passport]
+    keys: Mapping[KeyId, SigningKey]
+    lock: SchemaLock
+
+    def agency_of(self, system: SystemCode) -> Agency | None:
+        """Return the agency that runs a system, or None when no agency does."""
+        for agency in self.agencies.values():
+            if any(known.code == system for known in agency.systems):
+                return agency
+        return None
+
+    def providers_of(self, dataset: DatasetCode) -> tuple[AgencyCode, ...]:
+        """Tell which agencies publish a dataset, ascending."""
+        return tuple(
+            sorted(code for code, agency in self.agencies.items() if dataset in agency.provides)
+        )
+
+
+def parse_region(documents: Mapping[str, bytes]) -> Region:
+    """Read a region from its documents.
+
+    Args:
+        documents: Contents by path, as `bus.catalogue.documents.read_documents` gives them.
+
+    Refused is only what can't be made into a region: unreadable documents and names that stand
+    for nothing. What else is wrong with them, `bus.catalogue.lint` tells before they are applied;
+    a worker must be able to read every catalogue that was applied, whatever was demanded then.
+
+    Raises: DocumentError: with every finding of every document, by path.
+    """
+    sources = read_sources(documents)
+    findings = [*sources.findings, *reference_findings(sources)]
+    if findings or sources.region is None:
+        count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
+        findings.sort(key=lambda finding: finding.path)
+        raise DocumentError(f"the region's documents can't be read: {count}", findings)
+    return region_of(sources)
+
+
+def region_of(sources: Sources) -> Region:
+    """Turn documents without findings into their meaning."""
+    assert sources.region is not None
+    written = sources.region.written
+    agencies = [_agency(source.written) for source in sources.agencies]
+    passports = [_passport(source.written) for source in sources.passports]
+    keys = [_key(source.written) for source in sources.keys]
+    contracts = sorted(
+        (source.contract for source in sources.contracts), key=lambda contract: contract.dataset
+    )
+    return Region(
+        code=written.region,
+        name=written.name,
+        partitions=written.partitions,
+        agencies=MappingProxyType({agency.code: agency for agency in agencies}),
+        contracts=MappingProxyType({contract.dataset: contract for contract in contracts}),
+        agreements=tuple(_agreement(source.written) for source in sources.agreements),
+        passports=MappingProxyType({passport.process: passport for passport in passports}),
+        keys=MappingProxyType({key.key_id: key for key in keys}),
+        lock=sources.lock,
+    )
+
+
+def _agency(shape: AgencyShape) -> Agency:
+    systems = tuple(
+        System(code=system.system, name=system.name, provides=system.provides)
+        for system in shape.systems
+    )
+    return Agency(code=shape.agency, name=shape.name, oktmo=shape.oktmo, systems=systems)
+
+
+def _agreement(shape: AgreementShape) -> Agreement:
+    rows = tuple(
+        Condition(field=condition.field, op=condition.op, values=condition.values)
+        for condition in shape.rows
+    )
+    return Agreement(
+        id=shape.agreement,
+        providers=None if shape.providers is None else tuple(sorted(set(shape.providers))),
+        consumer=shape.consumer,
+        systems=shape.systems,
+        dataset=shape.dataset,
+        fields=shape.fields,
+        rows=rows,
+        history_from=shape.history_from,
+        purpose=shape.purpose,
+        legal_basis=shape.legal_basis,
+        valid_from=shape.valid_from,
+        valid_to=shape.valid_to,
+        provider_approval=_approval(shape.approvals.provider),
+        consumer_approval=_approval(shape.approvals.consumer),
+    )
+
+
+def _approval(shape: ApprovalShape) -> Approval:
+    return Approval(by=shape.by, on=shape.on)
+
+
+def _passport(shape: PassportShape) -> Passport:
+    act = shape.act
+    return Passport(
+        process=shape.process,
+        title=shape.title,
+        agency=shape.agency,
+        state=shape.state,
+        act=None if act is None else Act(number=act.number, date=act.date, title=act.title),
+        consumes=shape.consumes,
+        produces=shape.produces,
+        current_model=shape.current_model,
+        target_model=shape.target_model,
+        diagram_sha256=shape.diagram_sha256,
+    )
+
+
+def _key(shape: KeyShape) -> SigningKey:
+    return SigningKey(
+        key_id=shape.key_id,
+        system=shape.system,
+        algorithm=shape.algorithm,
+        public_key=shape.public_key,
+        valid_from=shape.valid_from.astimezone(UTC),
+        valid_to=_utc(shape.valid_to),
+        revoked_at=_utc(shape.revoked_at),
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return None if moment is None else moment.astimezone(UTC)

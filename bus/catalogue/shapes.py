@@ -1,0 +1,168 @@
+"""The shapes of a region's YAML documents, as people write them; contracts have their own."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import (
+    AwareDatetime,
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from bus.catalogue.agreement import ConditionOperator
+from bus.contracts.passport import ProcessState
+from bus.contracts.rules import Text
+from bus.model.identifiers import (
+    AgencyCodeField,
+    Code,
+    DatasetCodeField,
+    KeyId,
+    SystemCodeField,
+)
+
+Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
+FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Oktmo = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}([0-9]{3})?$")]
+KEY_ID_PATTERN = r"^[a-z][a-z0-9-]{0,46}[a-z0-9]\.[a-z0-9-]{1,32}$"
+PUBLIC_KEY_SIZE_BYTES = 32
+
+
+class _Document(BaseModel):
+    """Frozen, and unknown names are refused: a misspelt one must not pass for a default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class RegionShape(_Document):
+    """region.yaml."""
+
+    region: Annotated[str, Code]
+    name: Text
+    contracts: Words
+    """Folder of the contracts, relative to this file."""
+    partitions: Annotated[int, Field(ge=1, le=256)]
+    """Of every data topic; at least the number of workers to come."""
+
+
+class SystemShape(_Document):
+    """One information system of an agency."""
+
+    system: SystemCodeField
+    name: Text
+    provides: tuple[DatasetCodeField, ...] = ()
+
+
+class AgencyShape(_Document):
+    """agencies/<agency>.yaml."""
+
+    agency: AgencyCodeField
+    name: Text
+    oktmo: Oktmo | None = None
+    systems: Annotated[tuple[SystemShape, ...], Field(min_length=1)]
+
+
+class ConditionShape(_Document):
+    """One demand on a row."""
+
+    field: FieldName
+    op: ConditionOperator
+    values: Annotated[tuple[Words, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _has_one_value_to_equal(self) -> Self:
+        if self.op is ConditionOperator.EQUALS and len(self.values) != 1:
+            raise ValueError("one value for `equals`; several are `one_of`")
+        return self
+
+
+class ApprovalShape(_Document):
+    """Consent of one side."""
+
+    by: Words
+    """A post, never a person's name."""
+    on: date
+
+
+class ApprovalsShape(_Document):
+    """Both sides; for all providers the contract's owner speaks."""
+
+    provider: ApprovalShape
+    consumer: ApprovalShape
+
+
+class AgreementShape(_Document):
+    """agreements/<id>.yaml."""
+
+    agreement: Annotated[str, Code]
+    providers: Annotated[tuple[AgencyCodeField, ...], Field(min_length=1)] | None = None
+    """Left out: all, now and later."""
+    consumer: AgencyCodeField
+    systems: Annotated[tuple[SystemCodeField, ...], Field(min_length=1)]
+    dataset: DatasetCodeField
+    fields: Annotated[tuple[FieldName, ...], Field(min_length=1)] | None = None
+    """Left out: all of all versions, now and later."""
+    rows: tuple[ConditionShape, ...] = ()
+    history_from: date | None = None
+    purpose: Text
+    legal_basis: Words
+    valid_from: date
+    valid_to: date
+    approvals: ApprovalsShape
+
+
+class ActShape(_Document):
+    """The legal act that approved a passport."""
+
+    number: Words
+    date: date
+    title: Words
+
+
+class PassportShape(_Document):
+    """passports/<process>.yaml."""
+
+    process: Annotated[str, Code]
+    title: Text
+    agency: AgencyCodeField
+    state: ProcessState
+    act: ActShape | None = None
+    consumes: tuple[DatasetCodeField, ...] = ()
+    produces: Annotated[tuple[DatasetCodeField, ...], Field(min_length=1)]
+    current_model: Annotated[tuple[Words, ...], Field(min_length=1)]
+    target_model: Annotated[tuple[Words, ...], Field(min_length=1)]
+    diagram_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class KeyShape(_Document):
+    """keys/<key id>.yaml."""
+
+    key_id: KeyId
+    system: SystemCodeField
+    algorithm: Literal["ed25519"]
+    public_key: Base64Bytes
+    """Base64 of 32 raw bytes."""
+    valid_from: AwareDatetime
+    valid_to: AwareDatetime | None = None
+    revoked_at: AwareDatetime | None = None
+
+    @field_validator("key_id")
+    @classmethod
+    def _names_a_system(cls, key_id: KeyId) -> KeyId:
+        if not re.match(KEY_ID_PATTERN, key_id):
+            raise ValueError("`<system>.<label>`, such as `edu-registry.2026-1`")
+        return key_id
+
+    @field_validator("public_key")
+    @classmethod
+    def _has_the_size(cls, public_key: bytes) -> bytes:
+        if len(public_key) != PUBLIC_KEY_SIZE_BYTES:
+            raise ValueError(f"base64 of {PUBLIC_KEY_SIZE_BYTES} bytes, not of {len(public_key)}")
+        return public_key

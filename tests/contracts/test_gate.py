@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from bus.catalogue.region import Region, parse_region
+from bus.contracts.contract import Contract, Status
+from bus.contracts.gate import Refusal, RefusalReason, may_publish
+from bus.contracts.passport import Act, Passport, ProcessState
+from bus.model.identifiers import DatasetCode
+from tests.catalogue.small_region import small_region
+
+
+@pytest.fixture(scope="module")
+def region() -> Region:
+    return parse_region(small_region())
+
+
+@pytest.fixture
+def contract(region: Region) -> Contract:
+    return region.contracts[DatasetCode("shelters")]
+
+
+@pytest.fixture
+def passport(region: Region) -> Passport:
+    return region.passports["shelters-register"]
+
+
+def test_contract_of_an_approved_process_may_be_in_force(
+    contract: Contract, passport: Passport
+) -> None:
+    assert may_publish(contract, passport) is None
+    assert may_publish(replace(contract, status=Status.DEPRECATED), passport) is None
+
+
+@pytest.mark.parametrize("status", [Status.PROPOSED, Status.DRAFT, Status.RETIRED])
+def test_contract_that_is_not_active_is_not_in_force(
+    contract: Contract, passport: Passport, status: Status
+) -> None:
+    refusal = may_publish(replace(contract, status=status), passport)
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.CONTRACT_NOT_ACTIVE
+
+
+def test_contract_without_a_passport_is_refused(contract: Contract) -> None:
+    assert may_publish(contract, None) == Refusal(
+        reason=RefusalReason.NO_PASSPORT,
+        found="no passport of process shelters-register",
+        expected="an approved passport of the process that makes the dataset",
+        remedy="Write passports/shelters-register.yaml and have it approved.",
+    )
+
+
+def test_process_that_is_only_described_is_not_automated(
+    contract: Contract, passport: Passport
+) -> None:
+    refusal = may_publish(contract, replace(passport, state=ProcessState.DESCRIBED))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.NOT_OPTIMISED
+
+
+def test_optimised_process_waits_for_its_approval(contract: Contract, passport: Passport) -> None:
+    optimised = may_publish(contract, replace(passport, state=ProcessState.OPTIMISED))
+    without_act = may_publish(contract, replace(passport, act=None))
+    assert optimised is not None
+    assert without_act is not None
+    assert optimised.reason is without_act.reason is RefusalReason.NOT_APPROVED
+
+
+def test_optimisation_must_remove_something(contract: Contract, passport: Passport) -> None:
+    same = replace(passport, target_model=(*passport.current_model, "Публикация"))
+    refusal = may_publish(contract, same)
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.NOTHING_REMOVED
+
+
+def test_passport_of_another_process_does_not_help(contract: Contract, passport: Passport) -> None:
+    refusal = may_publish(contract, replace(passport, process="other-register"))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.ANOTHER_PROCESS
+
+
+def test_dataset_must_be_a_result_of_the_process(contract: Contract, passport: Passport) -> None:
+    refusal = may_publish(contract, replace(passport, produces=(DatasetCode("sirens"),)))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.NOT_A_RESULT
+    assert str(refusal) == (
+        "found passport shelters-register, which doesn't produce shelters; expected shelters in "
+        "`produces`. Cite the process whose result the dataset is, or mend the passport."
+    )
+
+
+def test_removed_elements_keep_their_order(passport: Passport) -> None:
+    longer = replace(
+        passport,
+        act=Act(number="7", date=date(2025, 12, 1), title="Приказ"),
+        current_model=("Запрос", "Осмотр", "Письмо", "Запись"),
+    )
+    assert longer.removed == ("Запрос", "Письмо")

@@ -1,0 +1,1 @@
+"""Judging: is an inbound record what its envelope, signature and contract demand? Pure."""

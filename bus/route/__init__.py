@@ -1,0 +1,1 @@
+"""Verdicts become deliveries: which bytes go to which topic. Pure."""

@@ -1,0 +1,16 @@
+"""One record on its way to one topic-partition."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class Delivery:
+    """What to write where. Not frozen: a batch's signature is added when the batch is known."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]

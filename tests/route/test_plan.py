@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import io
+
+import fastavro
+
+from bus.catalogue.views import view_schema
+from bus.enforce.judge import judge
+from bus.model.verdict import Verdict
+from bus.quarantine.reading import parse_entry
+from bus.route.delivery import Delivery
+from bus.route.plan import plan
+from bus.wire.frame import schema_id_of
+from bus.wire.headers import parse_delivered, signed_values
+from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
+from tests import factories
+from tests.factories import DATASET, Raw, one_signed, signed, unsigned
+
+
+def planned(*raws: Raw) -> list[Delivery]:
+    verdicts: list[Verdict] = judge(
+        raws,
+        source=factories.SOURCE,
+        snapshot=factories.snapshot(),
+        checker=SignatureChecker(),
+    )
+    return plan(verdicts, snapshot=factories.snapshot(), signer=factories.signer("bus"))
+
+
+def landed(delivery: Delivery) -> Raw:
+    return Raw(
+        topic=delivery.topic,
+        partition=delivery.partition,
+        key=delivery.key,
+        value=delivery.value,
+        headers=delivery.headers,
+    )
+
+
+def to_views(deliveries: list[Delivery]) -> list[Delivery]:
+    return [delivery for delivery in deliveries if delivery.topic.startswith("view.")]
+
+
+def test_an_accepted_record_keeps_its_bytes_its_partition_and_tells_its_origin() -> None:
+    raw = one_signed()
+    delivery = planned(raw)[0]
+    assert (delivery.topic, delivery.partition) == (f"accepted.{DATASET}", raw.partition)
+    assert (delivery.key, delivery.value) == (raw.key, raw.value)
+    assert delivery.headers[: len(raw.headers)] == list(raw.headers)
+    record = parse_delivered(landed(delivery), DATASET)
+    assert record.bus_in == f"{raw.topic}/{raw.partition}/{raw.offset}"
+    assert record.catalogue == 7
+
+
+def test_a_quarantined_record_can_be_taken_apart_into_the_original_again() -> None:
+    raw = one_signed(inn="6317000001")
+    (delivery,) = planned(raw)
+    assert delivery.topic == f"quarantine.{factories.AGENCY}"
+    entry = parse_entry(landed(delivery))
+    assert (entry.key, entry.value, list(entry.headers)) == (raw.key, raw.value, list(raw.headers))
+    assert entry.id == f"{raw.topic}/{raw.partition}/{raw.offset}"
+    assert entry.appended_ms == raw.timestamp
+    assert [violation.path for violation in entry.violations] == ["inn"]
+
+
+def test_a_sender_cannot_forge_the_reasons_of_its_quarantine() -> None:
+    raw = one_signed()
+    forged = Raw(key=raw.key, value=raw.value, headers=[*raw.headers, ("bus_reason", b"unsigned")])
+    (delivery,) = planned(forged)
+    entry = parse_entry(landed(delivery))
+    assert (entry.reason.value, entry.path) == ("header_malformed", "bus_reason")
+    assert list(entry.headers) == forged.headers
+
+
+def test_a_view_shows_only_its_fields_of_only_its_rows() -> None:
+    inside = unsigned(key="63-1", oktmo="36701305", offset=1)
+    outside = unsigned(key="63-2", oktmo="36740000", offset=2)
+    shown = {
+        projection.topic: [
+            d for d in planned(*signed([inside, outside])) if d.topic == projection.topic
+        ]
+        for projection in factories.snapshot().projections[DATASET]
+    }
+    for projection in factories.snapshot().projections[DATASET]:
+        expected = [b"63-1"] if projection.rows else None
+        keys = [delivery.key for delivery in shown[projection.topic]]
+        assert expected is None or keys == expected
+        for delivery in shown[projection.topic]:
+            assert delivery.value is not None
+            contract = factories.snapshot().region.contracts[DATASET]
+            schema = fastavro.parse_schema(view_schema(projection.view, contract.newest))
+            body = io.BytesIO(delivery.value[5:])
+            fields = fastavro.schemaless_reader(body, schema, None)
+            assert isinstance(fields, dict)
+            assert body.read() == b""
+            assert set(fields) == set(projection.view.fields)
+            assert "Смирнова".encode() not in delivery.value
+            assert schema_id_of(delivery.value) == projection.cuts[1].schema_id
+
+
+def test_a_view_is_signed_by_the_bus_over_what_it_shows() -> None:
+    raws = signed([unsigned(key=f"63-{n}", offset=n) for n in range(5)])
+    views = to_views(planned(*raws))
+    assert views
+    public_key = factories.signing_key("bus").public_key
+    for topic in {delivery.topic for delivery in views}:
+        batch = [delivery for delivery in views if delivery.topic == topic]
+        signatures = [parse_signature(dict(delivery.headers)["bus_sig"]) for delivery in batch]
+        leaves = [
+            leaf_hash(d.topic, d.key or b"", signed_values(d.headers), d.value or b"")
+            for d in batch
+        ]
+        found = [signature for signature in signatures if signature is not None]
+        assert SignatureChecker().check(found, leaves, [public_key] * len(leaves)) == [True] * len(
+            leaves
+        )
+
+
+def test_the_same_batch_planned_twice_gives_the_same_bytes() -> None:
+    raws = signed([unsigned(key=f"63-{n}", offset=n) for n in range(4)])
+    assert planned(*raws) == planned(*raws)

@@ -1,0 +1,147 @@
+"""A system's way in: the password of its Kafka user and the key that it signs with.
+
+::
+
+    <home>/secrets/systems/<system>/    0700
+        password                        0600  of the Kafka user of the system's name
+        <system>.<n>.key                0600  Ed25519, PKCS8 PEM; the highest n signs
+    <home>/keys/<system>.<n>.yaml             its public half, a document of the catalogue
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from bus.errors import DocumentError
+from bus.model.identifiers import KeyId, SystemCode
+
+_SYSTEMS: Final = Path("secrets") / "systems"
+_PUBLIC_KEYS: Final = Path("keys")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemCredentials:
+    """What one information system proves itself with."""
+
+    principal: SystemCode
+    """Kafka user."""
+    password: str = field(repr=False)
+    key_id: KeyId
+    private_key: bytes = field(repr=False)
+    """Ed25519 seed, 32 bytes."""
+
+
+def load_credentials(home: Path, system: SystemCode) -> SystemCredentials:
+    """Read a system's password and its newest signing key.
+
+    Raises:
+        DocumentError: The system was not enrolled here, or a file can't be read.
+    """
+    password = _content(password_file(home, system), system).decode().strip()
+    numbers = key_numbers(home, system)
+    if not password or not numbers:
+        raise _not_enrolled(system_folder(home, system), system)
+    path = private_key_file(home, system, numbers[-1])
+    return SystemCredentials(
+        principal=system,
+        password=password,
+        key_id=key_id_of(system, numbers[-1]),
+        private_key=_signing_key(path, _content(path, system)).private_bytes_raw(),
+    )
+
+
+def load_signing_key(path: Path) -> Ed25519PrivateKey:
+    """Read a private key's file.
+
+    Raises:
+        DocumentError: It can't be read, or holds no Ed25519 key.
+    """
+    try:
+        return _signing_key(path, path.read_bytes())
+    except OSError as problem:
+        raise DocumentError(
+            f"{path} can't be read ({problem.strerror}); run as its owner"
+        ) from problem
+
+
+def system_folder(home: Path, system: SystemCode) -> Path:
+    """Folder of one system's secrets."""
+    return home / _SYSTEMS / system
+
+
+def password_file(home: Path, system: SystemCode) -> Path:
+    """File of the system's Kafka password."""
+    return system_folder(home, system) / "password"
+
+
+def private_key_file(home: Path, system: SystemCode, number: int) -> Path:
+    """File of one of the system's signing keys."""
+    return system_folder(home, system) / f"{key_id_of(system, number)}.key"
+
+
+def public_key_file(home: Path, key_id: KeyId) -> Path:
+    """Document with the public half of a signing key."""
+    return home / _PUBLIC_KEYS / f"{key_id}.yaml"
+
+
+def key_id_of(system: SystemCode, number: int) -> KeyId:
+    """Name a system's key; numbers count from 1."""
+    return KeyId(f"{system}.{number}")
+
+
+def key_numbers(home: Path, system: SystemCode) -> list[int]:
+    """Tell which signing keys of a system lie here, ascending."""
+    return _numbers(system_folder(home, system), system, ".key")
+
+
+def public_key_numbers(home: Path, system: SystemCode) -> list[int]:
+    """Tell which of a system's keys have a public document here, ascending."""
+    return _numbers(home / _PUBLIC_KEYS, system, ".yaml")
+
+
+def _numbers(folder: Path, system: SystemCode, ending: str) -> list[int]:
+    labels = (
+        path.name.removeprefix(f"{system}.").removesuffix(ending)
+        for path in folder.glob(f"{system}.*{ending}")
+    )
+    return sorted(int(label) for label in labels if label.isascii() and label.isdigit())
+
+
+def _content(path: Path, system: SystemCode) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise _not_enrolled(path, system) from None
+    except OSError as problem:
+        raise DocumentError(
+            f"{path} can't be read ({problem.strerror}); run as its owner, "
+            "or name the right folder in BUS_HOME"
+        ) from problem
+
+
+def _not_enrolled(path: Path, system: SystemCode) -> DocumentError:
+    return DocumentError(
+        f"system {system} has no way in here: {path} is missing or empty; "
+        f"run `bus system enrol {system}`, or name the right folder in BUS_HOME"
+    )
+
+
+def _signing_key(path: Path, content: bytes) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(content, password=None)
+    except (ValueError, TypeError) as problem:
+        raise DocumentError(
+            f"{path} holds no readable private key; expected Ed25519 as PKCS8 PEM without a "
+            "password; put the right file there"
+        ) from problem
+    if not isinstance(key, Ed25519PrivateKey):
+        raise DocumentError(
+            f"{path} holds a {type(key).__name__}; expected an Ed25519 key; "
+            "put the right file there"
+        )
+    return key

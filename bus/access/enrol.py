@@ -1,0 +1,198 @@
+"""Enrolling a system: a password that Kafka knows and a key that the catalogue knows.
+
+The files under the installation's home are the truth. Enrolling again keeps them, mends their
+modes, writes a lost public document anew and sets the password on the cluster again: Kafka tells
+nobody which password it holds, so setting it is the only way to be sure of it.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from bus.access.credentials import (
+    key_id_of,
+    key_numbers,
+    load_credentials,
+    load_signing_key,
+    password_file,
+    private_key_file,
+    public_key_file,
+    public_key_numbers,
+    system_folder,
+)
+from bus.access.secret_file import OWNER_ONLY_FILE, make_private_folder, write_once
+from bus.catalogue.documents import render_key
+from bus.catalogue.parties import SigningKey
+from bus.errors import DocumentError, Unavailable
+from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
+from bus.model.identifiers import KeyId, SystemCode
+
+PASSWORD_BYTES: Final = 32
+"""Of chance, before they are written as text."""
+_ITERATIONS: Final = 8_192
+"""Enough for a password that nobody can guess; the clients pay them at each connection."""
+_TAKES_EFFECT_S: Final = 10.0
+_LOOK_AGAIN_S: Final = 0.05
+_READABLE_FOLDER: Final = 0o755
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enrolment:
+    """What enrolling one system came to."""
+
+    system: SystemCode
+    key_id: KeyId
+    """Of the key that it signs with."""
+    is_new_password: bool
+    is_new_key: bool
+    was_known: bool
+    """Whether the cluster had a user of this name before."""
+
+
+def enrol(home: Path, admin: Administration, system: SystemCode, now: datetime) -> Enrolment:
+    """Enrol one system; see `enrol_all`."""
+    return enrol_all(home, admin, (system,), now)[0]
+
+
+def enrol_all(
+    home: Path, admin: Administration, systems: Iterable[SystemCode], now: datetime
+) -> tuple[Enrolment, ...]:
+    """Give systems their way in, and return when the cluster knows them.
+
+    Args:
+        home: Folder of the installation.
+        admin: Of a user that may administer users.
+        systems: Codes, each once; `bus` for the bus itself.
+        now: Aware; the start of its day (UTC) is the start of a new key's validity.
+
+    Returns: In the order of `systems`.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        DocumentError: A system is named like a super user, or a file can't be read.
+    """
+    enrolled = tuple(systems)
+    if not enrolled:
+        return ()
+    for system in enrolled:
+        # Why: setting the administrator's password here would lock the administrator out.
+        if system in admin.super_users:
+            raise DocumentError(
+                f"system {system} is named like a super user of the Kafka cluster; "
+                "give the system another code"
+            )
+    known = _known_users(admin)
+    enrolments = tuple(
+        Enrolment(
+            system=system,
+            is_new_password=_ensure_password(home, system),
+            is_new_key=_ensure_key(home, system, now),
+            key_id=load_credentials(home, system).key_id,
+            was_known=system in known,
+        )
+        for system in enrolled
+    )
+    _set_passwords(home, admin, enrolled)
+    return enrolments
+
+
+def _ensure_password(home: Path, system: SystemCode) -> bool:
+    make_private_folder(system_folder(home, system), inside=home)
+    password = secrets.token_urlsafe(PASSWORD_BYTES)
+    return write_once(password_file(home, system), password.encode())
+
+
+def _ensure_key(home: Path, system: SystemCode, now: datetime) -> bool:
+    """Make a key where there is none, and the public document of the newest.
+
+    The document is what the catalogue trusts, so one that is there is never touched: it may say
+    that the key was revoked. The key of one whose secret was lost keeps its number too, for what
+    it signed must stay provable.
+    """
+    numbers = key_numbers(home, system)
+    is_new = not numbers
+    number = max(public_key_numbers(home, system), default=0) + 1 if is_new else numbers[-1]
+    path = private_key_file(home, system, number)
+    if is_new:
+        pem = Ed25519PrivateKey.generate().private_bytes(
+            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+        )
+        is_new = write_once(path, pem)
+    path.chmod(OWNER_ONLY_FILE)
+    document = public_key_file(home, key_id_of(system, number))
+    if not document.exists():
+        document.parent.mkdir(mode=_READABLE_FOLDER, parents=True, exist_ok=True)
+        _replace(document, render_key(_public_half(path, system, number, now)))
+    return is_new
+
+
+def _public_half(path: Path, system: SystemCode, number: int, now: datetime) -> SigningKey:
+    return SigningKey(
+        key_id=key_id_of(system, number),
+        system=system,
+        algorithm="ed25519",
+        public_key=load_signing_key(path).public_key().public_bytes_raw(),
+        # Why not `now`: the brokers' clock, by which signatures are judged, may be behind ours.
+        valid_from=now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
+        valid_to=None,
+        revoked_at=None,
+    )
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a document at once: who reads the folder finds it whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft.write_bytes(content)
+    draft.replace(path)
+
+
+def _known_users(admin: Administration) -> frozenset[str]:
+    answer = admin.client.describe_user_scram_credentials(request_timeout=REQUEST_TIMEOUT_S)
+    assert isinstance(answer, Future), "one answer for all users"
+    return frozenset(settled(answer, "reading the cluster's users"))
+
+
+def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode, ...]) -> None:
+    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
+    passwords = {system: load_credentials(home, system).password for system in systems}
+    answers = admin.client.alter_user_scram_credentials(
+        [
+            UserScramCredentialUpsertion(system, scram, password.encode())
+            for system, password in passwords.items()
+        ],
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+    for system, answer in answers.items():
+        settled(answer, f"setting the password of {system}")
+    _wait_for_effect(admin, frozenset(systems))
+
+
+def _wait_for_effect(admin: Administration, systems: frozenset[str]) -> None:
+    """Wait until the broker that answers knows the users: the controller tells it later."""
+    deadline = time.monotonic() + _TAKES_EFFECT_S
+    while lacking := systems - _known_users(admin):
+        if time.monotonic() > deadline:
+            raise Unavailable(
+                f"the cluster does not know {', '.join(sorted(lacking))} "
+                f"{_TAKES_EFFECT_S:.0f} s after setting the password; try again"
+            )
+        time.sleep(_LOOK_AGAIN_S)

@@ -1,0 +1,121 @@
+"""What every principal may do on Kafka: a pure function of the region and the day.
+
+An information system may reach what its agency provides, what an agreement in force grants it,
+the catalogue and the schemas, and consumer groups and transactions under its own name. Nobody
+but the bus writes accepted records, views, quarantine or the catalogue; nobody is a super user.
+
+A prefix ends with a dot and codes hold none, so `edu.` never covers what belongs to `edu-x`.
+Idempotent producing needs no right of its own beside WRITE on a topic.
+Source: ADR-0003; Kafka's authorization reference for what an operation implies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum, unique
+
+from bus.catalogue.agreement import Agreement
+from bus.catalogue.parties import BUS, Agency, System
+from bus.catalogue.region import Region
+from bus.catalogue.views import view_of
+from bus.model.identifiers import SystemCode
+from bus.wire import topics
+
+
+@unique
+class Resource(StrEnum):
+    """What a right is on."""
+
+    TOPIC = "topic"
+    GROUP = "group"
+    TRANSACTIONAL_ID = "transactional_id"
+
+
+@unique
+class Pattern(StrEnum):
+    """How a right's name is compared."""
+
+    LITERAL = "literal"
+    PREFIXED = "prefixed"
+
+
+@unique
+class Permitted(StrEnum):
+    """What a right lets its principal do."""
+
+    READ = "read"
+    WRITE = "write"
+    DESCRIBE = "describe"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Right:
+    """One thing that one principal may do, from any host."""
+
+    principal: SystemCode
+    resource: Resource
+    pattern: Pattern
+    name: str
+    operation: Permitted
+
+
+def rights_of(region: Region, day: date) -> frozenset[Right]:
+    """Decide every right that holds on a day (UTC)."""
+    rights = set(_of_the_bus())
+    for agency in region.agencies.values():
+        for system in agency.systems:
+            rights.update(_of_system(agency, system))
+    for agreement in region.agreements:
+        if agreement.is_in_force(day):
+            rights.update(_of_agreement(region, agreement))
+    return frozenset(rights)
+
+
+def _of_the_bus() -> Iterator[Right]:
+    for prefix in ("in.", "release.", "accepted.", "view.", "quarantine.", "control."):
+        yield _right(BUS, Resource.TOPIC, prefix, Permitted.READ)
+    # Why not `in.`: only a provider may say what it published.
+    for prefix in ("release.", "accepted.", "view.", "quarantine.", "control."):
+        yield _right(BUS, Resource.TOPIC, prefix, Permitted.WRITE)
+    yield _right(BUS, Resource.TOPIC, topics.SCHEMAS, Permitted.READ)
+    yield from _under_its_own_name(BUS)
+
+
+def _of_system(agency: Agency, system: System) -> Iterator[Right]:
+    yield from _under_its_own_name(system.code)
+    for topic in (topics.CATALOGUE, topics.SCHEMAS):
+        yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
+    for dataset in system.provides:
+        topic = topics.inbound(agency.code, dataset)
+        # Why READ: a publisher recovers its own state from what it wrote.
+        for operation in (Permitted.WRITE, Permitted.READ, Permitted.DESCRIBE):
+            yield _right(system.code, Resource.TOPIC, topic, operation)
+    if system.provides:
+        # Why: how far enforcement is in its topic tells a publisher what has been judged.
+        yield _right(system.code, Resource.GROUP, topics.ENFORCE_GROUP, Permitted.DESCRIBE)
+    if agency.provides:
+        topic = topics.quarantine(agency.code)
+        yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
+
+
+def _under_its_own_name(system: SystemCode) -> Iterator[Right]:
+    own = f"{system}."
+    yield _right(system, Resource.GROUP, own, Permitted.READ)
+    yield _right(system, Resource.TRANSACTIONAL_ID, own, Permitted.WRITE)
+    yield _right(system, Resource.TRANSACTIONAL_ID, own, Permitted.DESCRIBE)
+
+
+def _of_agreement(region: Region, agreement: Agreement) -> Iterator[Right]:
+    view = view_of(agreement, region.contracts[agreement.dataset])
+    topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
+    for system in agreement.systems:
+        yield _right(system, Resource.TOPIC, topic, Permitted.READ)
+
+
+def _right(principal: SystemCode, resource: Resource, name: str, operation: Permitted) -> Right:
+    pattern = Pattern.PREFIXED if name.endswith(".") else Pattern.LITERAL
+    return Right(
+        principal=principal, resource=resource, pattern=pattern, name=name, operation=operation
+    )

@@ -1,0 +1,1 @@
+"""Hands on Kafka: how to reach the cluster, produce, read to the end, follow the catalogue."""

@@ -1,0 +1,118 @@
+"""Kafka's administration: one client, bounded waits, faults in the bus's own words."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from bus.catalogue.parties import KAFKA_SUPER_USERS
+from bus.errors import BusError, DocumentError, Unavailable
+from bus.kafka.cluster import Cluster
+
+REQUEST_TIMEOUT_S: Final = 20.0
+_GRACE_S: Final = 5.0
+"""The client gives up first, and says why; this is for a client that does not."""
+
+_NOT_ALLOWED: Final = frozenset(
+    {
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.SECURITY_DISABLED,
+    }
+)
+_SILENT: Final = frozenset(
+    {
+        KafkaError._TIMED_OUT,  # noqa: SLF001 - the library's own names of local errors
+        KafkaError._TRANSPORT,  # noqa: SLF001
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+        KafkaError._RESOLVE,  # noqa: SLF001
+        KafkaError._SSL,  # noqa: SLF001
+    }
+)
+_MEANWHILE: Final = frozenset({KafkaError.TOPIC_ALREADY_EXISTS, KafkaError.UNKNOWN_TOPIC_OR_PART})
+"""What was read a moment ago does not hold any more."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Administration:
+    """A client that administers, and as whom."""
+
+    client: AdminClient
+    user: str
+
+    @property
+    def super_users(self) -> frozenset[str]:
+        """Users whom no right limits, as far as can be known: brokers tell nobody who they are."""
+        return KAFKA_SUPER_USERS | {self.user}
+
+
+def connect_admin(cluster: Cluster) -> Administration:
+    """Make a client that administers; it connects at its first request.
+
+    Args:
+        cluster: Reached as a principal that may administer topics, rights and users.
+    """
+    # Why no log: what goes wrong comes back as an answer, and is told once.
+    quiet: dict[str, str | int | float] = {"client.id": "bus-administration", "log_level": 0}
+    client = AdminClient({**cluster.confluent_options(), **quiet})
+    return Administration(client=client, user=cluster.principal)
+
+
+def settled(future: Future[T], doing: str) -> T:
+    """Wait for one answer of the administration.
+
+    Args:
+        future: As an `AdminClient` call gave it, with `request_timeout=REQUEST_TIMEOUT_S`.
+        doing: What was asked for, for people: `creating topic accepted.schools`.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        DocumentError: Kafka refuses: the administrator lacks a right, or a value is not allowed.
+    """
+    try:
+        return future.result(timeout=REQUEST_TIMEOUT_S + _GRACE_S)
+    except TimeoutError as problem:
+        raise Unavailable(
+            f"{doing}: no answer within {REQUEST_TIMEOUT_S + _GRACE_S:.0f} s; "
+            "look at the broker's log, then try again"
+        ) from problem
+    except KafkaException as problem:
+        raise fault(problem, doing) from problem
+
+
+def fault(problem: KafkaException, doing: str) -> BusError:
+    """Say what Kafka's refusal means, and what to do next."""
+    error: KafkaError = problem.args[0]
+    told = f"{doing}: Kafka says {error.name()} ({error.str()})"
+    if error.code() in _NOT_ALLOWED:
+        return DocumentError(
+            f"{told}; name a super user in BUS_KAFKA__ADMIN_USER, "
+            "and a cluster with an authorizer in BUS_KAFKA__BOOTSTRAP"
+        )
+    if error.code() in _SILENT or error.retriable():
+        return Unavailable(
+            f"{told}; see whether the brokers run and the administrator's password is right, "
+            "then try again"
+        )
+    if error.code() in _MEANWHILE:
+        return Unavailable(f"{told}; somebody else changes topics now, apply again after them")
+    return DocumentError(f"{told}; mend what it names, then apply again")
+
+
+def count_brokers(admin: Administration) -> int:
+    """Tell how many brokers the cluster has.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+    """
+    try:
+        return len(admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).brokers)
+    except KafkaException as problem:
+        raise fault(problem, "reading the cluster's brokers") from problem

@@ -1,0 +1,222 @@
+"""The catalogue on its way to every process: documents first, then the manifest that names them.
+
+Topic `control.catalogue` has one partition and is compacted. A document's key is its digest, so
+an unchanged one is not written again; the manifest's key is always the same, so the last one
+stands. A reader swaps its snapshot when it has read a manifest: all it names lie before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Final, Self
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from bus.catalogue.manifest import Manifest, parse_manifest, render_manifest
+from bus.catalogue.region import parse_region
+from bus.catalogue.snapshot import Snapshot, build_snapshot
+from bus.errors import DocumentError, InvariantBroken, Unavailable
+from bus.kafka.cluster import Cluster
+from bus.wire import topics
+
+logger = logging.getLogger(__name__)
+
+_PARTITION: Final = TopicPartition(topics.CATALOGUE, 0)
+_MANIFEST_KEY: Final = b"manifest"
+_DOCUMENT_PREFIX: Final = b"document/"
+_READ_TIMEOUT_S: Final = 20.0
+
+
+def digest(document: bytes) -> str:
+    """Name a document by its content."""
+    return sha256(document).hexdigest()
+
+
+class CatalogueReader:
+    """Reads the catalogue topic from its beginning and keeps the documents of the last manifest."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Prepare a reader; entering it connects."""
+        self._cluster = cluster
+        self._documents: dict[str, bytes] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self.manifest: Manifest | None = None
+
+    async def __aenter__(self) -> Self:
+        self._consumer = AIOKafkaConsumer(
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **self._cluster.aiokafka_options(),
+        )
+        await self._consumer.start()
+        self._consumer.assign([_PARTITION])
+        await self._consumer.seek_to_beginning(_PARTITION)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def read_to_end(self) -> None:
+        """Read what the topic holds now.
+
+        Raises:
+            Unavailable: It could not be read in time.
+        """
+        assert self._consumer is not None, "entered first"
+        end = (await self._consumer.end_offsets([_PARTITION]))[_PARTITION]
+        deadline = asyncio.get_running_loop().time() + _READ_TIMEOUT_S
+        while await self._consumer.position(_PARTITION) < end:
+            await self.read(timeout_ms=500)
+            if asyncio.get_running_loop().time() > deadline:
+                raise Unavailable(
+                    f"topic {topics.CATALOGUE} could not be read to its end ({end}) within "
+                    f"{_READ_TIMEOUT_S:.0f} s; look at the broker's log, then try again"
+                )
+
+    async def read(self, *, timeout_ms: int) -> bool:
+        """Wait for news and take it in.
+
+        Returns: Whether a new manifest came.
+        """
+        assert self._consumer is not None, "entered first"
+        before = self.manifest
+        fetched = await self._consumer.getmany(_PARTITION, timeout_ms=timeout_ms)
+        for record in fetched.get(_PARTITION, []):
+            if record.key == _MANIFEST_KEY:
+                self.manifest = parse_manifest(record.value)
+            elif record.key.startswith(_DOCUMENT_PREFIX):
+                self._documents[record.key[len(_DOCUMENT_PREFIX) :].decode()] = record.value
+        return self.manifest is not before
+
+    @property
+    def digests(self) -> frozenset[str]:
+        """Digests of all documents that the topic holds."""
+        return frozenset(self._documents)
+
+    def documents(self) -> Mapping[str, bytes]:
+        """Give the documents that the last manifest names, by path.
+
+        Raises:
+            InvariantBroken: One is missing or differs from its digest.
+        """
+        if self.manifest is None:
+            return {}
+        named = {}
+        for path, sha in self.manifest.documents.items():
+            document = self._documents.get(sha)
+            if document is None or digest(document) != sha:
+                raise InvariantBroken(
+                    f"catalogue version {self.manifest.version} names {path} with digest {sha}, "
+                    f"which topic {topics.CATALOGUE} does not hold; apply the catalogue again"
+                )
+            named[path] = document
+        return named
+
+    def snapshot(self) -> Snapshot | None:
+        """Compile the last manifest's documents; None before the first manifest."""
+        if self.manifest is None:
+            return None
+        return build_snapshot(parse_region(self.documents()), self.manifest.version)
+
+
+class CatalogueFollower:
+    """Keeps one process's snapshot current."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        """Prepare; `start` reads the catalogue and goes on following it."""
+        self._reader = CatalogueReader(cluster)
+        self._snapshot: Snapshot | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The catalogue in force; take it once for a whole batch."""
+        assert self._snapshot is not None, "start() comes first"
+        return self._snapshot
+
+    async def start(self) -> None:
+        """Read the catalogue and follow it from then on.
+
+        Raises:
+            Unavailable: None was applied yet.
+        """
+        await self._reader.__aenter__()
+        await self._reader.read_to_end()
+        self._snapshot = self._reader.snapshot()
+        if self._snapshot is None:
+            raise Unavailable(
+                f"topic {topics.CATALOGUE} holds no catalogue; run `bus catalogue apply`"
+            )
+        self._task = asyncio.create_task(self._follow(), name="catalogue")
+
+    async def stop(self) -> None:
+        """Stop following."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._reader.__aexit__()
+
+    async def at_least(self, version: int) -> Snapshot:
+        """Wait for a snapshot of `version` or later: a record says which catalogue judged it."""
+        while self.snapshot.version < version:
+            self._changed.clear()
+            await self._changed.wait()
+        return self.snapshot
+
+    async def _follow(self) -> None:
+        while True:
+            if not await self._reader.read(timeout_ms=1000):
+                continue
+            try:
+                snapshot = self._reader.snapshot()
+            except DocumentError as problem:
+                # Why go on: `bus catalogue apply` refuses such documents; another version of the
+                # bus may have written them, and the old snapshot still judges rightly.
+                logger.error("catalogue.refused problem=%s", problem)  # noqa: TRY400
+                continue
+            if snapshot is not None:
+                self._snapshot = snapshot
+                self._changed.set()
+                logger.info("catalogue.swapped version=%d", snapshot.version)
+
+
+async def publish_catalogue(
+    cluster: Cluster, documents: Mapping[str, bytes], manifest: Manifest, known: frozenset[str]
+) -> None:
+    """Write documents that the topic does not hold yet, then the manifest.
+
+    Args:
+        cluster: Reached as a principal that may write to the topic.
+        documents: By path; all that the manifest names.
+        manifest: Of the next version.
+        known: Digests that the topic holds already.
+    """
+    producer = AIOKafkaProducer(
+        acks="all",
+        enable_idempotence=True,
+        max_request_size=1_572_864,
+        **cluster.aiokafka_options(),
+    )
+    await producer.start()
+    try:
+        written = [
+            await producer.send(
+                topics.CATALOGUE,
+                key=_DOCUMENT_PREFIX + sha.encode(),
+                value=documents[path],
+                partition=0,
+            )
+            for path, sha in manifest.documents.items()
+            if sha not in known
+        ]
+        await asyncio.gather(*written)
+        await producer.send_and_wait(
+            topics.CATALOGUE, key=_MANIFEST_KEY, value=render_manifest(manifest), partition=0
+        )
+    finally:
+        await producer.stop()

@@ -1,0 +1,174 @@
+"""Bringing a catalogue into force: what it needs first, the manifest last.
+
+Topics, rights, tables, schemas, manifest: a worker that sees the manifest finds all it names in
+place. A step that fails leaves those before it done; applying again goes on from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum, unique
+
+from aiokafka.errors import KafkaError
+
+from bus.access.reconcile import AccessDiff, reconcile
+from bus.access.rights import rights_of
+from bus.catalogue.lint import lint
+from bus.catalogue.manifest import changed, manifest_of
+from bus.catalogue.region import Region, parse_region
+from bus.catalogue.snapshot import build_snapshot
+from bus.errors import DocumentError, Unavailable
+from bus.fund.layout import Layouts, layouts_of
+from bus.fund.tables import apply_tables
+from bus.kafka.administration import connect_admin, count_brokers
+from bus.kafka.catalogue_topic import CatalogueReader, publish_catalogue
+from bus.kafka.cluster import Cluster
+from bus.postgres.session import connect
+from bus.provision.contract_publish import gate_refusals
+from bus.provision.schemas_topic import SchemaEntry, publish_schemas, schema_entries
+from bus.provision.topic_apply import TopicDiff, apply_topics
+from bus.provision.topic_plan import replication_factor_for, topics_of
+from bus.wire import topics
+
+
+@unique
+class Step(StrEnum):
+    """What is being brought up to date."""
+
+    TOPICS = "topics"
+    RIGHTS = "rights"
+    TABLES = "tables"
+    SCHEMAS = "schemas"
+    MANIFEST = "manifest"
+
+
+Progress = Callable[[Step], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogueReport:
+    """What applying a catalogue changed."""
+
+    topics: TopicDiff
+    access: AccessDiff
+    tables: tuple[str, ...]
+    """Changes in the data fund, one line each."""
+    schemas: tuple[SchemaEntry, ...]
+    """Entries written to `_schemas`."""
+    documents: frozenset[str]
+    """Paths of documents that were added, removed, edited, or lost in the topic."""
+    version: int
+    """Of the catalogue in force now; a new one if any document changed."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether everything was in force already."""
+        return (
+            self.topics.is_empty
+            and self.access.is_empty
+            and not (self.tables or self.schemas or self.documents)
+        )
+
+
+def _say_nothing(_: Step) -> None:
+    return
+
+
+async def apply_catalogue(
+    documents: Mapping[str, bytes],
+    *,
+    cluster: Cluster,
+    fund_dsn: str,
+    now: datetime,
+    progress: Progress = _say_nothing,
+) -> CatalogueReport:
+    """Bring a region's documents into force; with the same documents it changes nothing.
+
+    Args:
+        documents: Contents by path, as `bus.catalogue.documents.read_documents` gives them.
+        cluster: Reached as the administrator.
+        fund_dsn: Connection string of the data fund, password included.
+        now: Aware; agreements count that are in force on its day (UTC).
+        progress: Told each step as it begins.
+
+    Raises:
+        DocumentError: The documents have findings, or an engine holds what contradicts them;
+            nothing was changed by then if the documents are at fault.
+        Unavailable: An engine does not answer.
+    """
+    region = _approved_region(documents)
+    layouts = layouts_of(region.contracts.values(), region.lock)
+    admin = connect_admin(cluster)
+    progress(Step.TOPICS)
+    factor = replication_factor_for(await asyncio.to_thread(count_brokers, admin))
+    topic_changes = await asyncio.to_thread(
+        apply_topics, admin, topics_of(region, replication_factor=factor)
+    )
+    progress(Step.RIGHTS)
+    rights = rights_of(region, now.astimezone(UTC).date())
+    access_changes = await asyncio.to_thread(reconcile, admin, rights)
+    progress(Step.TABLES)
+    table_changes = await _apply_tables(fund_dsn, layouts)
+    progress(Step.SCHEMAS)
+    schemas = await publish_schemas(cluster, schema_entries(region))
+    progress(Step.MANIFEST)
+    version, changed_documents = await _publish(cluster, documents, now)
+    return CatalogueReport(
+        topics=topic_changes,
+        access=access_changes,
+        tables=table_changes,
+        schemas=schemas,
+        documents=changed_documents,
+        version=version,
+    )
+
+
+def _approved_region(documents: Mapping[str, bytes]) -> Region:
+    """Read documents that nothing speaks against, down to the workers' own compilation."""
+    findings = lint(documents)
+    if findings:
+        count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
+        raise DocumentError(f"the catalogue can't be applied: {count}", findings)
+    region = parse_region(documents)
+    refusals = gate_refusals(region)
+    if refusals:
+        told = "\n".join(map(str, refusals))
+        raise DocumentError(f"contracts that may not come into force:\n{told}")
+    build_snapshot(region, 1)
+    return region
+
+
+async def _apply_tables(fund_dsn: str, layouts: Layouts) -> tuple[str, ...]:
+    session = await connect(fund_dsn, "bus tables")
+    try:
+        return await apply_tables(session, layouts)
+    finally:
+        await session.close()
+
+
+async def _publish(
+    cluster: Cluster, documents: Mapping[str, bytes], now: datetime
+) -> tuple[int, frozenset[str]]:
+    """Write the next version if any document changed; tell the version in force and the changes."""
+    try:
+        async with CatalogueReader(cluster) as reader:
+            await reader.read_to_end()
+        before, known = reader.manifest, reader.digests
+        version = 1 if before is None else before.version + 1
+        manifest = manifest_of(documents, version=version, applied_at=now)
+        # Why the second part: a document that the topic lost is written again with a manifest.
+        changes = changed(before, manifest) | {
+            path for path, digest in manifest.documents.items() if digest not in known
+        }
+        if before is not None and not changes:
+            return before.version, changes
+        await publish_catalogue(cluster, documents, manifest, known)
+    except KafkaError as problem:
+        raise Unavailable(
+            f"topic {topics.CATALOGUE} can't be read or written ({problem!r}); "
+            "look at the broker's log, then apply again"
+        ) from problem
+    return version, changes

@@ -1,0 +1,227 @@
+"""Topics on the cluster brought to what the region needs: made and mended, never deleted.
+
+A partition count that differs is told and left alone: another count sends a key to another
+partition, and with that its order is gone. So is a topic that no document explains: its records
+may be the only copy of something.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    ConfigSource,
+    NewTopic,
+    ResourceType,
+)
+
+from bus.errors import Finding, Unavailable
+from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, fault, settled
+from bus.provision.topic_plan import TopicSpec
+
+_TAKES_EFFECT_S: Final = 20.0
+_LOOK_AGAIN_S: Final = 0.05
+_TOPICS_PER_REQUEST: Final = 200
+_INTERNAL_PREFIX: Final = "__"
+"""Kafka's own topics."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundTopic:
+    """One topic of the cluster."""
+
+    partitions: int
+    config: Mapping[str, str]
+    """Only what was set for this topic; the cluster's defaults are not here."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Difference:
+    """One setting of one topic that is not as it should be."""
+
+    topic: str
+    setting: str
+    found: str | None
+    """None: not set."""
+    expected: str | None
+    """None: to be the cluster's default."""
+
+    def __str__(self) -> str:
+        found = "not set" if self.found is None else self.found
+        expected = "the cluster's default" if self.expected is None else self.expected
+        return f"{self.topic} {self.setting}: {found} → {expected}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicDiff:
+    """How a cluster's topics differ from what the region needs; each ascending."""
+
+    missing: Mapping[str, TopicSpec]
+    differing: tuple[Difference, ...]
+    repartitioned: tuple[Finding, ...]
+    """Topics with another partition count; a person has to decide."""
+    surplus: tuple[str, ...]
+    """Topics that no document explains; reported, never deleted."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing that applying would change."""
+        return not (self.missing or self.differing)
+
+
+def topic_diff(planned: Mapping[str, TopicSpec], found: Mapping[str, FoundTopic]) -> TopicDiff:
+    """Compare what should be with what is."""
+    both = sorted(planned.keys() & found.keys())
+    return TopicDiff(
+        missing={name: planned[name] for name in sorted(planned.keys() - found.keys())},
+        differing=tuple(
+            difference
+            for name in both
+            for difference in _differences(name, planned[name].config, found[name].config)
+        ),
+        repartitioned=tuple(
+            _repartitioned(name, expected=planned[name].partitions, found=found[name].partitions)
+            for name in both
+            if planned[name].partitions != found[name].partitions
+        ),
+        surplus=tuple(sorted(found.keys() - planned.keys())),
+    )
+
+
+def _differences(
+    topic: str, planned: Mapping[str, str], found: Mapping[str, str]
+) -> Iterator[Difference]:
+    for setting in sorted(planned.keys() | found.keys()):
+        if planned.get(setting) != found.get(setting):
+            yield Difference(
+                topic=topic,
+                setting=setting,
+                found=found.get(setting),
+                expected=planned.get(setting),
+            )
+
+
+def _repartitioned(topic: str, *, expected: int, found: int) -> Finding:
+    return Finding(
+        path=f"topic {topic}",
+        found=f"{found} partitions",
+        expected=f"{expected} partitions, as planned; another count breaks the order within a key",
+        remedy="Set `partitions` in region.yaml back; or stop all providers, drain the topic, "
+        "delete it by hand and apply again.",
+    )
+
+
+def read_topics(admin: Administration) -> dict[str, FoundTopic]:
+    """Read every topic of the cluster but Kafka's own.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        DocumentError: The administrator may not see them.
+    """
+    try:
+        listed = admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
+    except KafkaException as problem:
+        raise fault(problem, "reading the cluster's topics") from problem
+    partitions = {
+        name: len(topic.partitions)
+        for name, topic in listed.items()
+        if not name.startswith(_INTERNAL_PREFIX)
+    }
+    names = sorted(partitions)
+    found = {}
+    for start in range(0, len(names), _TOPICS_PER_REQUEST):
+        for name, config in _configs(admin, names[start : start + _TOPICS_PER_REQUEST]):
+            found[name] = FoundTopic(partitions=partitions[name], config=config)
+    return found
+
+
+def _configs(
+    admin: Administration, names: Sequence[str]
+) -> Iterator[tuple[str, Mapping[str, str]]]:
+    resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+    answers = admin.client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
+    for resource, answer in answers.items():
+        entries: Mapping[str, ConfigEntry] = settled(answer, f"reading topic {resource.name}")
+        yield (
+            resource.name,
+            {
+                entry.name: entry.value or ""
+                for entry in entries.values()
+                if ConfigSource(entry.source) is ConfigSource.DYNAMIC_TOPIC_CONFIG
+            },
+        )
+
+
+def apply_topics(admin: Administration, planned: Mapping[str, TopicSpec]) -> TopicDiff:
+    """Make missing topics and mend settings, and see them in effect.
+
+    Returns: What was changed, and what a person has to decide.
+
+    Raises:
+        Unavailable: Kafka does not answer, or the topics do not appear in 20 s.
+        DocumentError: Kafka refuses, e.g. too few brokers for the replication factor.
+    """
+    diff = topic_diff(planned, read_topics(admin))
+    _create(admin, diff.missing)
+    _mend(admin, diff.differing)
+    if not diff.is_empty:
+        _wait_for_effect(admin, planned)
+    return diff
+
+
+def _create(admin: Administration, missing: Mapping[str, TopicSpec]) -> None:
+    names = list(missing)
+    for start in range(0, len(names), _TOPICS_PER_REQUEST):
+        wanted = [
+            NewTopic(
+                name,
+                num_partitions=missing[name].partitions,
+                replication_factor=missing[name].replication_factor,
+                config=dict(missing[name].config),
+            )
+            for name in names[start : start + _TOPICS_PER_REQUEST]
+        ]
+        answers = admin.client.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_S)
+        for name, answer in answers.items():
+            settled(answer, f"making topic {name}")
+
+
+def _mend(admin: Administration, differing: Sequence[Difference]) -> None:
+    resources: dict[str, ConfigResource] = {}
+    for difference in differing:
+        resource = resources.setdefault(
+            difference.topic, ConfigResource(ResourceType.TOPIC, difference.topic)
+        )
+        resource.add_incremental_config(_alteration(difference))
+    if not resources:
+        return
+    answers = admin.client.incremental_alter_configs(
+        list(resources.values()), request_timeout=REQUEST_TIMEOUT_S
+    )
+    for resource, answer in answers.items():
+        settled(answer, f"mending topic {resource.name}")
+
+
+def _alteration(difference: Difference) -> ConfigEntry:
+    operation = AlterConfigOpType.DELETE if difference.expected is None else AlterConfigOpType.SET
+    return ConfigEntry(difference.setting, difference.expected, incremental_operation=operation)
+
+
+def _wait_for_effect(admin: Administration, planned: Mapping[str, TopicSpec]) -> None:
+    """Wait until the broker that answers knows the topics: the controller tells it later."""
+    deadline = time.monotonic() + _TAKES_EFFECT_S
+    while not (diff := topic_diff(planned, read_topics(admin))).is_empty:
+        if time.monotonic() > deadline:
+            left = [*diff.missing, *map(str, diff.differing)]
+            raise Unavailable(
+                f"{len(left)} topics or settings did not appear within {_TAKES_EFFECT_S:.0f} s, "
+                f"the first: {left[0]}; look at the brokers' logs, then apply again"
+            )
+        time.sleep(_LOOK_AGAIN_S)

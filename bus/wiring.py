@@ -1,0 +1,109 @@
+"""The one place that knows where the engines are and who we are: settings become connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from psycopg.conninfo import make_conninfo
+
+from bus.access.credentials import SystemCredentials, load_credentials
+from bus.errors import DocumentError, Unavailable
+from bus.kafka.cluster import Cluster
+from bus.local.engines import Engines, read_engines
+from bus.model.identifiers import SystemCode
+from bus.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """One installation of the bus: its settings, and the engines they lead to."""
+
+    settings: Settings
+
+    @property
+    def home(self) -> Path:
+        """Folder of secrets, run files and local engines."""
+        return self.settings.home.absolute()
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of the systems' public signing keys."""
+        return self.home / "keys"
+
+    def cluster_as_admin(self) -> Cluster:
+        """Reach Kafka as its administrator."""
+        kafka = self.settings.kafka
+        if kafka is None:
+            engines = self._local_engines("Kafka", "BUS_KAFKA__BOOTSTRAP")
+            return Cluster(
+                bootstrap=engines.kafka_bootstrap,
+                ca_file=engines.kafka_ca_file,
+                principal=engines.kafka_admin_user,
+                password=read_secret(engines.kafka_admin_password_file),
+            )
+        return Cluster(
+            bootstrap=kafka.bootstrap,
+            ca_file=kafka.ca_file,
+            principal=kafka.admin_user,
+            password=read_secret(kafka.admin_password_file),
+        )
+
+    def cluster_as(self, system: SystemCode) -> Cluster:
+        """Reach Kafka as an information system, or as the bus itself."""
+        return self.cluster_with(self.credentials(system))
+
+    def cluster_with(self, credentials: SystemCredentials) -> Cluster:
+        """Reach Kafka with credentials already read."""
+        if self.settings.kafka is None:
+            engines = self._local_engines("Kafka", "BUS_KAFKA__BOOTSTRAP")
+            bootstrap, ca_file = engines.kafka_bootstrap, engines.kafka_ca_file
+        else:
+            bootstrap, ca_file = self.settings.kafka.bootstrap, self.settings.kafka.ca_file
+        return Cluster(
+            bootstrap=bootstrap,
+            ca_file=ca_file,
+            principal=credentials.principal,
+            password=credentials.password,
+        )
+
+    def credentials(self, system: SystemCode) -> SystemCredentials:
+        """Read a system's password and signing key; a clear error where it was not enrolled."""
+        return load_credentials(self.home, system)
+
+    def fund_dsn(self) -> str:
+        """Give the connection string of the data fund, password included; never log it."""
+        postgres = self.settings.postgres
+        if postgres is None:
+            engines = self._local_engines("PostgreSQL", "BUS_POSTGRES__DSN")
+            return make_conninfo(
+                engines.postgres_dsn, password=read_secret(engines.postgres_password_file)
+            )
+        return make_conninfo(postgres.dsn, password=read_secret(postgres.password_file))
+
+    def _local_engines(self, engine: str, setting: str) -> Engines:
+        engines = read_engines(self.home)
+        if engines is None:
+            raise Unavailable(
+                f"no local {engine} runs under {self.home}; start it with `bus local up`, "
+                f"or name an external one in {setting}"
+            )
+        return engines
+
+
+def read_secret(path: Path) -> str:
+    """Read a password file.
+
+    Raises:
+        DocumentError: It is missing or empty.
+    """
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except OSError as problem:
+        raise DocumentError(
+            f"password file {path} can't be read ({problem.strerror}); "
+            "name a readable file of mode 0600 in the settings"
+        ) from problem
+    if not secret:
+        raise DocumentError(f"password file {path} is empty; write the password into it")
+    return secret

@@ -1,0 +1,40 @@
+# Everything a newcomer needs. A virtual environment is made in .venv; engines are local.
+.DELETE_ON_ERROR:
+.PHONY: demo test check reference lock clean help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*##/\1:/p' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(READY)  ## real agencies' records through a real Kafka into a real PostgreSQL
+	@$(BIN)/bus demo
+
+test: $(READY)  ## every test, on engines that it starts itself
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+
+check: $(READY)  ## style, types, import directions: seconds
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+	@$(BIN)/lint-imports
+	@$(BIN)/mypy
+
+reference: $(READY)  ## write docs/reference/ from the code
+	@$(BIN)/python docs/generate.py
+
+lock: $(READY)  ## resolve requirements.lock anew, with hashes
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--extra local --extra demo --extra dev --group build --output-file requirements.lock pyproject.toml
+
+clean:  ## remove the virtual environment, local engines with their data, and caches
+	@if [ -x $(BIN)/bus ]; then $(BIN)/bus local reset --yes; $(BIN)/bus --home .bus/demo local reset --yes; fi
+	rm -rf $(VENV) .bus .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Faust agents and the processes they run in. The only room that knows Faust."""

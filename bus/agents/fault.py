@@ -1,0 +1,54 @@
+"""What a worker does about a fault: it says so and ends, before any position moves.
+
+Why end the process and not the agent: Faust restarts a failed agent behind the event that broke
+it, and a half-broken process is the hardest to reason about. A supervisor starts a new one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from bus.agents.transport import PartitionBatch
+from bus.errors import Fenced, Unavailable
+
+logger = logging.getLogger(__name__)
+
+EXIT_FAULT = 70
+"""A fault of the bus itself, `EX_SOFTWARE`."""
+EXIT_UNAVAILABLE = 69
+"""Kafka or PostgreSQL does not answer, `EX_UNAVAILABLE`."""
+EXIT_FENCED = 75
+"""Another worker took over; starting again is right, `EX_TEMPFAIL`."""
+
+
+def stop_process(where: str, problem: BaseException) -> None:
+    """Tell of a fault and end at once, without the clean-up that would commit positions."""
+    match problem:
+        case Fenced():
+            code = EXIT_FENCED
+        case Unavailable():
+            code = EXIT_UNAVAILABLE
+        case _:
+            code = EXIT_FAULT
+    logger.critical("worker.stopped where=%s exit=%d", where, code, exc_info=problem)
+    for handler in logging.getLogger().handlers:
+        handler.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+@contextmanager
+def stopping_on_fault(stage: str, batch: PartitionBatch | None = None) -> Iterator[None]:
+    """Turn any exception inside into the end of the process; cancellation passes."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise
+    except BaseException as problem:  # noqa: BLE001 - every fault ends the process, see above
+        place = "" if batch is None else f" {batch.topic}/{batch.partition}/{batch.start}"
+        stop_process(f"{stage}{place}", problem)

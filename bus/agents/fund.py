@@ -1,0 +1,86 @@
+"""The fund agent: accepted records become history and current state, exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import faust
+
+from bus.agents.fault import stopping_on_fault
+from bus.agents.grouping import waiting_batches
+from bus.agents.transport import BatchApp, PartitionBatch
+from bus.errors import Unavailable
+from bus.fund.batch import FundBatch, FundRecord
+from bus.fund.layout import layouts_of
+from bus.fund.store import FundStore
+from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.wire import topics
+from bus.wire.headers import parse_delivered
+
+PATTERN = r"^accepted\..+"
+CATALOGUE_WAIT_S = 30
+
+
+@dataclass(slots=True, kw_only=True)
+class Funding:
+    """What the agent works with."""
+
+    catalogue: CatalogueFollower
+    store: FundStore
+    adopted: int
+    """Catalogue version whose tables the store writes."""
+
+
+def register(app: BatchApp, funding: Funding) -> None:
+    """Attach the agent; one transaction takes all batches that wait, rows and positions together.
+
+    A worker that was replaced finds its position moved and ends (`Fenced`). Kafka's committed
+    offsets are for lag displays only.
+    """
+
+    @app.agent(app.batches, name="fund")
+    async def fund(stream: faust.StreamT[PartitionBatch]) -> None:
+        consumer = app.batch_consumer
+        async for first in stream:
+            with stopping_on_fault("fund", first):
+                group = waiting_batches(stream, first, consumer.epoch)
+                if not group:
+                    continue
+                batches = [fund_batch(batch) for batch in group]
+                await _adopt(funding, batches)
+                await funding.store.apply(batches)
+                for batch in group:
+                    consumer.settle(batch)
+
+
+async def _adopt(funding: Funding, batches: Sequence[FundBatch]) -> None:
+    """Wait for the catalogue that judged these records, and write its tables."""
+    needed = max((item.record.catalogue for batch in batches for item in batch.records), default=0)
+    try:
+        snapshot = await asyncio.wait_for(funding.catalogue.at_least(needed), CATALOGUE_WAIT_S)
+    except TimeoutError as problem:
+        raise Unavailable(
+            f"catalogue version {needed} judged a record but did not arrive within "
+            f"{CATALOGUE_WAIT_S} s; see whether topic control.catalogue can be read"
+        ) from problem
+    if snapshot.version != funding.adopted:
+        region = snapshot.region
+        funding.store.adopt(layouts_of(region.contracts.values(), region.lock))
+        funding.adopted = snapshot.version
+
+
+def fund_batch(batch: PartitionBatch) -> FundBatch:
+    """Read the bus's own headers of accepted records."""
+    dataset = topics.dataset_of_accepted(batch.topic)
+    return FundBatch(
+        topic=batch.topic,
+        partition=batch.partition,
+        start=batch.start,
+        end=batch.end,
+        records=[
+            FundRecord(offset=raw.offset, record=parse_delivered(raw, dataset), headers=raw.headers)
+            for raw in batch.records
+        ],
+    )

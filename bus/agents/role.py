@@ -1,0 +1,25 @@
+"""The roles of workers; apart from what they do, so that a supervisor starts without Faust."""
+
+from __future__ import annotations
+
+from enum import StrEnum, unique
+
+from bus.wire import topics
+
+
+@unique
+class Role(StrEnum):
+    """What a worker does; each role is one consumer group."""
+
+    ENFORCE = "enforce"
+    FUND = "fund"
+    QUARANTINE = "quarantine"
+
+    @property
+    def group(self) -> str:
+        """Kafka consumer group of all workers of the role."""
+        return {
+            Role.ENFORCE: topics.ENFORCE_GROUP,
+            Role.FUND: topics.FUND_GROUP,
+            Role.QUARANTINE: topics.QUARANTINE_GROUP,
+        }[self]

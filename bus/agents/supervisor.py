@@ -1,0 +1,125 @@
+"""Keeps worker processes running: starts each again when it ends, with a growing pause."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+from bus.agents.role import Role
+
+logger = logging.getLogger(__name__)
+
+PAUSE_FIRST_S: Final = 0.1
+PAUSE_MAX_S: Final = 10.0
+HEALTHY_AFTER_S: Final = 10.0
+"""A worker that lived so long is started again at once."""
+STOP_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slot:
+    """One worker's place: what it does and its number within the role."""
+
+    role: Role
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.role}-{self.number}"
+
+
+class Supervisor:
+    """Runs one process per slot until it is cancelled."""
+
+    def __init__(
+        self,
+        slots: Sequence[Slot],
+        *,
+        environment: Mapping[str, str] | None = None,
+        log_folder: Path | None = None,
+    ) -> None:
+        """Name the workers.
+
+        Args:
+            slots: One process each.
+            environment: Added to this process's own, e.g. `BUS_HOME`.
+            log_folder: Each worker appends to `<slot>.log` there; None: standard error.
+        """
+        self._slots = tuple(slots)
+        self._environment = {**os.environ, **(environment or {})}
+        self._log_folder = log_folder
+        self.processes: dict[Slot, asyncio.subprocess.Process] = {}
+        self.restarts = 0
+
+    async def run(self) -> None:
+        """Supervise until cancelled, then stop every worker and wait for it."""
+        keepers = [asyncio.create_task(self._keep(slot), name=str(slot)) for slot in self._slots]
+        try:
+            # Why not gather: it ends at the first keeper that is cancelled, and cancelling the
+            # others again below would cut short their waiting for their workers' end.
+            ended, _ = await asyncio.wait(keepers, return_when=asyncio.FIRST_EXCEPTION)
+            for keeper in ended:
+                keeper.result()
+        finally:
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.gather(*keepers, return_exceptions=True)
+
+    async def _keep(self, slot: Slot) -> None:
+        pause_s = PAUSE_FIRST_S
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            code = await self._run_once(slot)
+            if loop.time() - started >= HEALTHY_AFTER_S:
+                pause_s = PAUSE_FIRST_S
+            logger.warning("worker.ended slot=%s exit=%s again_in_s=%.1f", slot, code, pause_s)
+            self.restarts += 1
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, PAUSE_MAX_S)
+
+    async def _run_once(self, slot: Slot) -> int:
+        log = self._open_log(slot)
+        try:
+            # Why a pipe as input: its end tells the worker that this process is gone, however.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "bus.agents.worker",
+                slot.role,
+                str(slot.number),
+                stdin=asyncio.subprocess.PIPE,
+                stderr=log,
+                env=self._environment,
+            )
+        finally:
+            if log is not None:
+                log.close()
+        self.processes[slot] = process
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await _stop(process)
+            raise
+
+    def _open_log(self, slot: Slot) -> IO[bytes] | None:
+        if self._log_folder is None:
+            return None
+        self._log_folder.mkdir(parents=True, exist_ok=True)
+        return (self._log_folder / f"{slot}.log").open("ab")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()

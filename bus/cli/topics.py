@@ -1,0 +1,60 @@
+"""`bus topics`: the topics that the region needs."""
+
+from __future__ import annotations
+
+import typer
+
+from bus.cli.context import installation, region
+from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.kafka.administration import Administration, connect_admin, count_brokers
+from bus.provision.topic_apply import TopicDiff, apply_topics, read_topics, topic_diff
+from bus.provision.topic_plan import TopicSpec, replication_factor_for, topics_of
+
+app = typer.Typer(no_args_is_help=True, help="The topics that the region needs.")
+
+
+@app.command()
+def plan(*, json: JsonOption = False) -> None:
+    """Show what applying would change; exit 1 where anything differs.
+
+    Example: bus topics plan
+    """
+    admin = connect_admin(installation().cluster_as_admin())
+    diff = topic_diff(_planned(admin), read_topics(admin))
+    _print(diff, json=json)
+    if not diff.is_empty or diff.repartitioned:
+        raise typer.Exit(1)
+
+
+@app.command()
+def apply(*, json: JsonOption = False) -> None:
+    """Create missing topics and mend settings; nothing is ever deleted.
+
+    Example: bus topics apply
+    """
+    admin = connect_admin(installation().cluster_as_admin())
+    _print(apply_topics(admin, _planned(admin)), json=json)
+
+
+def _planned(admin: Administration) -> dict[str, TopicSpec]:
+    factor = replication_factor_for(count_brokers(admin))
+    return dict(topics_of(region(), replication_factor=factor))
+
+
+def _print(diff: TopicDiff, *, json: bool) -> None:
+    if json:
+        print_json(diff)
+        return
+    print_table(
+        ["topic", "difference"],
+        [
+            *[
+                [name, f"missing, {spec.partitions} partitions"]
+                for name, spec in diff.missing.items()
+            ],
+            *[[difference.topic, str(difference)] for difference in diff.differing],
+            *[[name, "no document explains it"] for name in diff.surplus],
+        ],
+    )
+    for finding in diff.repartitioned:
+        talk.print(str(finding), markup=False, style="yellow")

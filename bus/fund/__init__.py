@@ -1,0 +1,1 @@
+"""The data fund: every accepted version, what stands now, and how far the fund has read."""

@@ -1,0 +1,113 @@
+-- name: bus
+CREATE SCHEMA IF NOT EXISTS bus;
+CREATE SCHEMA IF NOT EXISTS history;
+CREATE SCHEMA IF NOT EXISTS current;
+CREATE TABLE IF NOT EXISTS bus.fund_counters (
+    topic text COLLATE "C" NOT NULL,
+    partition integer NOT NULL,
+    records bigint NOT NULL,
+    history bigint NOT NULL,
+    repeats bigint NOT NULL,
+    refused bigint NOT NULL,
+    held bigint NOT NULL CHECK (held >= 0),
+    PRIMARY KEY (topic, partition),
+    CONSTRAINT conservation_law CHECK (records = history + repeats + refused + held)
+) WITH (fillfactor = 50);
+CREATE TABLE IF NOT EXISTS bus.held (
+    dataset text COLLATE "C" NOT NULL,
+    agency text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    record_id text COLLATE "C" NOT NULL,
+    operation text COLLATE "C" NOT NULL,
+    supersedes text COLLATE "C" NOT NULL,
+    schema_id bigint NOT NULL,
+    value bytea NOT NULL,
+    event_time text NOT NULL,
+    appended_ms bigint NOT NULL,
+    system text COLLATE "C" NOT NULL,
+    lane text COLLATE "C" NOT NULL,
+    bus_in text COLLATE "C" NOT NULL,
+    catalogue bigint NOT NULL,
+    accepted_topic text COLLATE "C" NOT NULL,
+    accepted_partition integer NOT NULL,
+    accepted_offset bigint NOT NULL,
+    header_names bytea[] NOT NULL,
+    header_values bytea[] NOT NULL,
+    held_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (agency, key, version, dataset)
+);
+CREATE INDEX IF NOT EXISTS held_by_age ON bus.held (appended_ms);
+CREATE TABLE IF NOT EXISTS bus.refusals (
+    number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    quarantine_id text COLLATE "C" NOT NULL,
+    agency text COLLATE "C" NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    record_id text COLLATE "C" NOT NULL,
+    catalogue bigint NOT NULL,
+    accepted_topic text COLLATE "C" NOT NULL,
+    accepted_partition integer NOT NULL,
+    accepted_offset bigint NOT NULL,
+    refused_at timestamptz NOT NULL DEFAULT now(),
+    told_at timestamptz
+);
+CREATE INDEX IF NOT EXISTS refusals_untold ON bus.refusals (number) WHERE told_at IS NULL;
+COMMENT ON SCHEMA history IS 'Every accepted version of every registry entry, as signed';
+COMMENT ON SCHEMA current IS 'What stands now, one row for each registry entry'
+
+-- name: lock
+SELECT pg_advisory_xact_lock(hashtextextended('bus tables', 0))
+
+-- name: history
+CREATE TABLE IF NOT EXISTS {history} (
+    agency text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    record_id text COLLATE "C" NOT NULL UNIQUE,
+    operation text COLLATE "C" NOT NULL,
+    supersedes text COLLATE "C",
+    schema_id bigint NOT NULL,
+    value bytea NOT NULL,
+    event_time timestamptz NOT NULL,
+    appended_at timestamptz NOT NULL,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    system text COLLATE "C" NOT NULL,
+    lane text COLLATE "C" NOT NULL,
+    bus_in text COLLATE "C" NOT NULL,
+    catalogue bigint NOT NULL,
+    accepted_topic text COLLATE "C" NOT NULL,
+    accepted_partition integer NOT NULL,
+    accepted_offset bigint NOT NULL,
+    PRIMARY KEY (agency, key, version)
+)
+
+-- name: current
+CREATE TABLE IF NOT EXISTS {current} (
+    agency text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    record_id text COLLATE "C" NOT NULL,
+    operation text COLLATE "C" NOT NULL,
+    event_time timestamptz NOT NULL,
+    ceased_by bigint,
+    ceased_at timestamptz,
+    recorded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (agency, key)
+)
+
+-- name: columns
+SELECT attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)
+FROM pg_attribute AS attribute
+WHERE attribute.attrelid = to_regclass(%(table)s)
+  AND attribute.attnum > 0 AND NOT attribute.attisdropped
+ORDER BY attribute.attnum
+
+-- name: add_column
+ALTER TABLE {current} ADD COLUMN {column} {type}
+
+-- name: add_column_with_default
+ALTER TABLE {current} ADD COLUMN {column} {type} DEFAULT {default}
+
+-- name: widen_column
+ALTER TABLE {current} ALTER COLUMN {column} TYPE {type}

@@ -1,0 +1,239 @@
+"""The data fund's writer: all that waits, in one transaction, exactly once.
+
+Source: design of the bus, ADR-0006.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, Self, cast
+
+import psycopg
+
+from bus.errors import InvariantBroken
+from bus.fund.account import Account, open_counters, tally
+from bus.fund.batch import Arrival, BatchOutcome, FundBatch, Refusal
+from bus.fund.change import decide
+from bus.fund.entries import held_arrival, read_entries
+from bus.fund.layout import DatasetLayout, Layouts
+from bus.fund.refuse import refuse, untold
+from bus.fund.rows import QUERIES, write_change
+from bus.merge import Outcome
+from bus.model.identifiers import DatasetCode
+from bus.model.verdict import Reason
+from bus.postgres.positions import Span, TopicPartition, coalesce, fenced, read_positions
+from bus.postgres.session import Session, connect, translated
+
+HELD_REFUSED_MAX: Final = 2_000
+"""Held records that one transaction refuses for their age."""
+
+
+class FundStore:
+    """One worker's way to write the fund; its batches follow one another, never side by side."""
+
+    def __init__(self, session: Session, layouts: Layouts, consumer: str) -> None:
+        self._session = session
+        self._layouts = layouts
+        self._consumer = consumer
+
+    @classmethod
+    async def open(cls, dsn: str, layouts: Layouts, *, consumer: str = "fund") -> Self:
+        """Connect; the tables must have been applied.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        session = await connect(dsn, f"bus {consumer}")
+        # Why: every query here looks up a few thousand rows by index. On a young table without
+        # statistics the planner would read the whole of it for each batch.
+        async with translated(f"bus {consumer}"):
+            await session.execute(
+                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+            )
+        return cls(session, layouts, consumer)
+
+    async def close(self) -> None:
+        """End the session."""
+        await self._session.close()
+
+    def adopt(self, layouts: Layouts) -> None:
+        """Use a new catalogue's layouts from the next batch on."""
+        self._layouts = layouts
+
+    async def positions(self, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """Tell where to read on in each partition; ask once for each assignment.
+
+        Args:
+            starts: Partition → offset to begin at where the fund never read.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        async with translated("counters of the fund"):
+            await open_counters(self._session, starts)
+        return await read_positions(self._session, self._consumer, starts)
+
+    async def apply(self, batches: Sequence[FundBatch]) -> tuple[BatchOutcome, ...]:
+        """Write history, current rows, held and refused records, counters and positions.
+
+        Args:
+            batches: Of any partitions; those of one partition follow one another without a gap.
+
+        Returns:
+            One outcome for each partition, in the order of first appearance.
+
+        Raises:
+            Fenced: Another worker owns a partition; nothing is written.
+            Unavailable: PostgreSQL failed; whether the batch was written, the positions tell.
+            InvariantBroken: A record can't be written; nothing is.
+        """
+        spans = coalesce([batch.span for batch in batches])
+        arrivals = _arrivals(batches)
+        try:
+            outcomes, account = await fenced(
+                self._session, self._consumer, spans, lambda: self._work(arrivals)
+            )
+        except psycopg.DataError as error:
+            raise await self._blame(arrivals, error) from None
+        return tuple(_outcome(span, arrivals, outcomes, account) for span in spans)
+
+    async def refuse_held(self, appended_before: datetime) -> int:
+        """Refuse records whose predecessor has not come in time.
+
+        Args:
+            appended_before: Held records that the accepted topic had before then.
+
+        Returns:
+            How many left; call again while it is `HELD_REFUSED_MAX`.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        named = {
+            "appended_ms": int(appended_before.timestamp() * 1000),
+            "limit": HELD_REFUSED_MAX,
+        }
+        async with translated("held records"), self._session.transaction():
+            rows = await (await self._session.execute(QUERIES.get("old_held"), named)).fetchall()
+            old = [held_arrival(cast("DatasetCode", row[0]), row[1:]) for row in rows]
+            account = Account()
+            await self._refuse(old, Reason.UNKNOWN_PREDECESSOR, account)
+            account.held.subtract(tally(old))
+            await account.post(self._session)
+        return len(old)
+
+    async def refusals(self, limit: int) -> tuple[Refusal, ...]:
+        """Read refusals still to be told on `control.refusals`, oldest first."""
+        async with translated("refusals"):
+            return await untold(self._session, limit)
+
+    async def refusals_told(self, numbers: Sequence[int]) -> None:
+        """Note that refusals were told, once their records are acknowledged."""
+        async with translated("refusals"):
+            await self._session.execute(QUERIES.get("told"), {"numbers": list(numbers)})
+
+    async def _work(self, arrivals: Sequence[Arrival]) -> tuple[list[Outcome], Account]:
+        account = Account(records=tally(arrivals))
+        numbers: dict[DatasetCode, list[int]] = defaultdict(list)
+        for number, arrival in enumerate(arrivals):
+            numbers[arrival.record.dataset].append(number)
+        outcomes = [Outcome.REPEAT] * len(arrivals)
+        for dataset, places in numbers.items():
+            found = await self._work_dataset(
+                self._layout(dataset), [arrivals[place] for place in places], account
+            )
+            for place, outcome in zip(places, found, strict=True):
+                outcomes[place] = outcome
+        await account.post(self._session)
+        return outcomes, account
+
+    async def _work_dataset(
+        self, layout: DatasetLayout, arrivals: Sequence[Arrival], account: Account
+    ) -> Sequence[Outcome]:
+        stored = await read_entries(self._session, layout.dataset, arrivals)
+        change = decide(arrivals, stored, layout)
+        await write_change(self._session, change, layout)
+        account.history.update(tally(change.history))
+        account.repeats.update(tally(change.repeats))
+        account.held.update(tally(change.held))
+        account.held.subtract(tally(change.released))
+        await self._refuse(change.conflicts, Reason.CONFLICTING_VERSION, account)
+        return change.outcomes
+
+    async def _refuse(self, arrivals: Sequence[Arrival], reason: Reason, account: Account) -> None:
+        if arrivals:
+            refused = tally(await refuse(self._session, arrivals, reason))
+            account.refused.update(refused)
+            account.repeats.update(tally(arrivals) - refused)
+
+    def _layout(self, dataset: DatasetCode) -> DatasetLayout:
+        layout = self._layouts.get(dataset)
+        if layout is None:
+            raise InvariantBroken(
+                f"dataset {dataset} is not in this worker's catalogue, yet its records were "
+                "accepted; wait for the catalogue named in header bus_catalogue before applying"
+            )
+        return layout
+
+    async def _blame(
+        self, arrivals: Sequence[Arrival], error: psycopg.DataError
+    ) -> InvariantBroken:
+        """Find the record that PostgreSQL refuses, by halving; its values stay untold."""
+        fine, broken = 0, len(arrivals)
+        while broken - fine > 1:
+            middle = (fine + broken) // 2
+            if await self._is_writable(arrivals[:middle]):
+                fine = middle
+            else:
+                broken = middle
+        culprit = arrivals[broken - 1]
+        return InvariantBroken(
+            f"{culprit.position}: PostgreSQL refuses a value with {error.sqlstate} "
+            f"({type(error).__name__}) though enforcement accepted it (bus_in "
+            f"{culprit.record.bus_in}, schema {culprit.record.schema_id}). The guard lacks a "
+            "check; the fund stays here until the bus is mended."
+        )
+
+    async def _is_writable(self, arrivals: Sequence[Arrival]) -> bool:
+        try:
+            async with self._session.transaction(force_rollback=True):
+                await self._work(arrivals)
+        except psycopg.DataError:
+            return False
+        return True
+
+
+def _arrivals(batches: Sequence[FundBatch]) -> list[Arrival]:
+    return [
+        Arrival(
+            topic=batch.topic,
+            partition=batch.partition,
+            offset=one.offset,
+            record=one.record,
+            headers=one.headers,
+        )
+        for batch in batches
+        for one in batch.records
+    ]
+
+
+def _outcome(
+    span: Span, arrivals: Sequence[Arrival], outcomes: Sequence[Outcome], account: Account
+) -> BatchOutcome:
+    place = span.place
+    return BatchOutcome(
+        topic=span.topic,
+        partition=span.partition,
+        records=account.records[place],
+        history=account.history[place],
+        repeats=account.repeats[place],
+        refused=account.refused[place],
+        held=account.held[place],
+        outcomes=tuple(
+            outcome
+            for arrival, outcome in zip(arrivals, outcomes, strict=True)
+            if arrival.place == place
+        ),
+    )

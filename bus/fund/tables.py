@@ -1,0 +1,107 @@
+"""Making and extending the fund's tables; run before a catalogue that needs them is in force."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from psycopg import sql
+
+from bus.errors import DocumentError, Finding
+from bus.fund.columns import Column, widens
+from bus.fund.entries import tables_of
+from bus.fund.layout import DatasetLayout, Layouts
+from bus.postgres.positions import create_positions
+from bus.postgres.queries import Queries
+from bus.postgres.session import Session, as_json, translated
+from bus.quarantine.rows import create_quarantine
+
+QUERIES: Final = Queries.load("bus.fund", "tables")
+
+
+async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
+    """Bring the tables to what the contracts' newest schemas need; all or nothing, repeatable.
+
+    Columns are added and widened, never dropped: a field that left the contract keeps its column,
+    and new rows leave it empty.
+
+    Returns:
+        What was changed, one line each, for people.
+
+    Raises:
+        DocumentError: A column holds values of a type that the newest schema's can't hold.
+        Unavailable: PostgreSQL does not answer, or a table is in use for too long.
+    """
+    changes: list[str] = []
+    async with translated("tables of the data fund"), session.transaction():
+        await session.execute(QUERIES.get("lock"))
+        await create_positions(session)
+        await create_quarantine(session)
+        await session.execute(QUERIES.get("bus"))
+        for layout in layouts.values():
+            changes += await _apply_dataset(session, layout)
+    return tuple(changes)
+
+
+async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
+    tables = tables_of(layout.dataset)
+    before = await _columns(session, layout)
+    await session.execute(QUERIES.get("history", **tables))
+    await session.execute(QUERIES.get("current", **tables))
+    kept = before or await _columns(session, layout)
+    added = [column for column in layout.columns if column.name not in kept]
+    changed = [
+        column
+        for column in layout.columns
+        if column.name in kept and kept[column.name] != column.sql_type
+    ]
+    _refuse_other_types(layout, kept, changed)
+    for column in added:
+        await session.execute(_addition(layout, column))
+    for column in changed:
+        await session.execute(
+            QUERIES.get(
+                "widen_column", **tables, column=sql.Identifier(column.name), type=_type(column)
+            )
+        )
+    if not before:
+        return [f"{layout.dataset}: tables history and current, {len(added)} columns"]
+    return [f"{layout.dataset}: column {one.name} {one.sql_type}" for one in (*added, *changed)]
+
+
+async def _columns(session: Session, layout: DatasetLayout) -> dict[str, str]:
+    table = f'current."{layout.dataset}"'
+    rows = await session.execute(QUERIES.get("columns"), {"table": table})
+    return {str(name): str(sql_type) for name, sql_type in await rows.fetchall()}
+
+
+def _refuse_other_types(layout: DatasetLayout, kept: dict[str, str], changed: list[Column]) -> None:
+    findings = [
+        Finding(
+            path=f"{layout.dataset} fields.{column.name}",
+            found=f"type {column.sql_type}, where the fund keeps {kept[column.name]}",
+            expected="a type that takes over all values there",
+            remedy="Give the field of the new type another name, or publish a new dataset.",
+        )
+        for column in changed
+        if not widens(kept[column.name], column.sql_type)
+    ]
+    if findings:
+        raise DocumentError(f"the table of {layout.dataset} can't follow its contract", findings)
+
+
+def _addition(layout: DatasetLayout, column: Column) -> sql.Composed:
+    fills = {
+        "current": tables_of(layout.dataset)["current"],
+        "column": sql.Identifier(column.name),
+        "type": _type(column),
+    }
+    if column.default is None:
+        return QUERIES.get("add_column", **fills)
+    # Rows that stand already get what reading their old value under the new schema would give.
+    default = as_json(column.default) if column.sql_type == "jsonb" else column.default
+    return QUERIES.get("add_column_with_default", **fills, default=sql.Literal(default))
+
+
+def _type(column: Column) -> sql.SQL:
+    # Safe as SQL text: types come from the closed list in `bus.fund.columns`.
+    return sql.SQL(column.sql_type)

@@ -1,0 +1,1 @@
+"""The way to PostgreSQL: sessions, SQL by name, and positions that fence a replaced worker."""

@@ -1,0 +1,108 @@
+"""One PostgreSQL session: limits on every wait, and faults in the bus's own words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Final, TypeAlias
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps
+
+from bus.errors import InvariantBroken, Unavailable
+
+Session: TypeAlias = AsyncConnection[tuple[object, ...]]
+"""An autocommit connection; what must hold together opens a transaction."""
+
+CONNECT_TIMEOUT_S: Final = 5
+TCP_USER_TIMEOUT_MS: Final = 5_000
+SETTINGS: Final = {
+    # A worker frozen inside its transaction keeps the position's row; its successor waits for it.
+    "idle_in_transaction_session_timeout": "3s",
+    # Above what a healthy transaction needs, and short, for a successor blocked this long evicts
+    # the one that blocks it (`bus.postgres.positions`).
+    "lock_timeout": "2s",
+    "statement_timeout": "15s",
+    "synchronous_commit": "on",
+    "tcp_user_timeout": f"{TCP_USER_TIMEOUT_MS}",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "timezone": "UTC",
+    "jit": "off",  # every query here is short; compiling one costs more than running it
+}
+_TERMINATED: Final = "25P03"  # idle_in_transaction_session_timeout
+
+
+async def connect(dsn: str, application: str) -> Session:
+    """Open a session under the bus's limits.
+
+    Args:
+        dsn: libpq's connection string or URL.
+        application: Shown to the database's operator, e.g. `bus fund`.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer or refuses the login.
+    """
+    async with translated(application):
+        session = await AsyncConnection.connect(
+            dsn,
+            autocommit=True,
+            application_name=application,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            keepalives_idle=5,
+            keepalives_interval=2,
+            keepalives_count=3,
+            tcp_user_timeout=TCP_USER_TIMEOUT_MS,
+        )
+        set_json_dumps(as_json, session)
+        await session.execute(
+            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) "
+            "AS setting(name, value)",
+            [list(SETTINGS), list(SETTINGS.values())],
+        )
+    return session
+
+
+@asynccontextmanager
+async def translated(doing: str) -> AsyncIterator[None]:
+    """Turn PostgreSQL's faults into the bus's, without the values that its details may quote.
+
+    Data errors pass: only who wrote the rows can tell whose they are.
+
+    Raises:
+        Unavailable: The engine is gone, too slow, or ended the session or the transaction.
+        InvariantBroken: It refuses what the bus's own tables were made for.
+    """
+    try:
+        yield
+    except psycopg.DataError:
+        raise
+    except psycopg.Error as error:
+        what = error.diag.message_primary or ("" if error.sqlstate else str(error).strip())
+        told = f"{doing}: PostgreSQL says {error.sqlstate or 'nothing'}: {what}"
+        if isinstance(error, psycopg.OperationalError) or error.sqlstate == _TERMINATED:
+            raise Unavailable(f"{told}. Start again once it answers.") from None
+        hint = "Are the tables of this catalogue applied, and is each key in one partition?"
+        raise InvariantBroken(f"{told}. {hint}") from None
+
+
+def as_json(value: object) -> str:
+    """Write a nested Avro value as JSON; times in ISO 8601, decimals and bytes as text."""
+    return json.dumps(value, default=_json_default, ensure_ascii=False, separators=(",", ":"))
+
+
+def _json_default(value: object) -> str:
+    match value:
+        case date() | datetime() | time():
+            return value.isoformat()
+        case Decimal() | UUID():
+            return str(value)
+        case bytes():
+            return value.hex()
+    raise TypeError(f"no JSON form for {type(value).__name__}")

@@ -1,0 +1,1 @@
+"""Records that broke a rule: kept whole, with every reason, until someone decides on them."""

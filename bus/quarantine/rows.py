@@ -1,0 +1,82 @@
+"""Writing entries into the quarantine table, from enforcement's topic and from the fund."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from bus.model.verdict import Severity, Violation
+from bus.postgres.queries import Queries
+from bus.postgres.session import Session
+from bus.quarantine.entry import QuarantineEntry
+
+QUERIES: Final = Queries.load("bus.quarantine", "rows")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPES: Final = (
+    *("text", "int4", "int8", "text", "text", "text", "text", "text", "jsonb", "text[]"),
+    *("int8", "text", "bytea", "bytea[]", "bytea[]", "bytea", "timestamptz"),
+)
+
+
+async def create_quarantine(session: Session) -> None:
+    """Create the quarantine table where it is missing."""
+    await session.execute(QUERIES.get("create"))
+
+
+async def insert_entries(session: Session, entries: Sequence[QuarantineEntry]) -> frozenset[str]:
+    """Write entries within the caller's transaction; one that is there already stays as it is.
+
+    The exception: an entry of the fund replaces enforcement's of the same inbound record, which
+    was accepted after all, in a crash during a catalogue swap, and then refused by the fund.
+
+    Args:
+        session: With an open transaction.
+        entries: An inbound record may stand twice; the first counts.
+
+    Returns:
+        The ids of those that were written.
+    """
+    distinct = {entry.id: entry for entry in reversed(entries)}
+    if not distinct:
+        return frozenset()
+    await session.execute(QUERIES.get("stage"))
+    async with session.cursor() as cursor:
+        async with cursor.copy(QUERIES.get("copy")) as copy:
+            copy.set_types(_TYPES)
+            for entry in distinct.values():
+                await copy.write_row(_row(entry))
+        await cursor.execute(QUERIES.get("insert"))
+        written = await cursor.fetchall()
+    return frozenset(f"{topic}/{partition}/{offset}" for topic, partition, offset in written)
+
+
+def _row(entry: QuarantineEntry) -> tuple[object, ...]:
+    return (
+        entry.topic,
+        entry.partition,
+        entry.offset,
+        entry.agency,
+        entry.dataset,
+        entry.reason,
+        entry.reason.stage,
+        _storable(entry.path),
+        [_violation(violation) for violation in entry.violations],
+        [v.rule for v in entry.violations if v.severity is Severity.QUARANTINE],
+        entry.catalogue,
+        entry.record_id,
+        entry.key,
+        [name.encode(errors="surrogatepass") for name, _ in entry.headers],
+        [value for _, value in entry.headers],
+        entry.value,
+        _EPOCH + timedelta(milliseconds=entry.appended_ms),
+    )
+
+
+def _violation(violation: Violation) -> dict[str, str]:
+    return {"rule": violation.rule, "path": violation.path, "severity": violation.severity}
+
+
+def _storable(path: str) -> str:
+    """Replace what PostgreSQL's text can't hold: a path may be a header's name, thus anything."""
+    return path.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()

@@ -1,0 +1,11 @@
+-- name: history
+SELECT record_id FROM {history}
+
+-- name: held
+SELECT record_id FROM bus.held
+
+-- name: refused
+SELECT record_id FROM bus.refusals
+
+-- name: quarantined
+SELECT topic, partition, "offset" FROM bus.quarantine

@@ -1,0 +1,82 @@
+"""What the bus must come to, told from the programme and the agreements alone. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from bus.catalogue.agreement import Agreement, matches
+from bus.catalogue.region import Region
+from bus.demo.breaking import INSTITUTIONS
+from bus.demo.careless import CARELESS
+from bus.demo.programme import EDUCATION, Fate, Programme
+from bus.demo.records import Values
+from bus.model.identifiers import DatasetCode, SystemCode
+from bus.model.verdict import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """Counts that the generator knows before anything is sent."""
+
+    accepted: int
+    """Distinct records."""
+    repeats: int
+    quarantined: Mapping[Reason, int]
+    delivered: Mapping[tuple[SystemCode, DatasetCode], int]
+    """Distinct records for each system that an agreement lets read a dataset."""
+
+
+def expect(programme: Programme, region: Region, day: date) -> Expectation:
+    """Work out what must come of a programme.
+
+    Args:
+        programme: What is published.
+        region: With the agreements; days from which history is granted must lie before `day`.
+        day: UTC; agreements count that are in force on it.
+    """
+    rounds = len(programme.careless)
+    quarantined = Counter(dict.fromkeys((*CARELESS, Reason.CONFLICTING_VERSION), rounds))
+    quarantined[Reason.RULE_VIOLATED] += programme.count(Fate.QUARANTINED)
+    accepted = list(_accepted(programme))
+    agreements = [one for one in region.agreements if one.is_in_force(day)]
+    readers = sorted({(system, one.dataset) for one in agreements for system in one.systems})
+    return Expectation(
+        accepted=len(accepted),
+        repeats=programme.count(Fate.REPEAT) + rounds,
+        quarantined=quarantined,
+        delivered={
+            reader: sum(_is_granted(region, agreements, reader, *record) for record in accepted)
+            for reader in readers
+        },
+    )
+
+
+def _accepted(programme: Programme) -> Iterable[tuple[SystemCode, DatasetCode, Values]]:
+    for publication in (*programme.first, *programme.again, *programme.paced):
+        for row in publication.rows:
+            if row.fate is Fate.ACCEPTED:
+                yield publication.system, publication.dataset, row.values
+    for round_ in programme.careless:
+        yield EDUCATION, INSTITUTIONS, round_[-1]
+
+
+def _is_granted(
+    region: Region,
+    agreements: Iterable[Agreement],
+    reader: tuple[SystemCode, DatasetCode],
+    system: SystemCode,
+    dataset: DatasetCode,
+    values: Values,
+) -> bool:
+    provider = region.agency_of(system)
+    assert provider is not None, "the programme's systems are the region's"
+    return any(
+        reader[0] in one.systems
+        and reader[1] == one.dataset == dataset
+        and (one.providers is None or provider.code in one.providers)
+        and matches(one.rows, values)
+        for one in agreements
+    )

@@ -1,0 +1,66 @@
+"""What the demonstration has seen so far, for the screen and for the account at its end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bus.model.identifiers import DatasetCode, RecordId, SystemCode
+from bus.model.verdict import Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One look at the bus; each number is of committed work."""
+
+    enforce_lag: int = 0
+    """Records in inbound topics that enforcement has not passed."""
+    fund_lag: int = 0
+    """Accepted records that the fund has not passed."""
+    quarantine_lag: int = 0
+    """Records in quarantine topics that are not in the table."""
+    fund_rows: int = 0
+    """Accepted versions in the fund's history."""
+    quarantined: Mapping[Reason, int] = field(default_factory=dict)
+    """Rows of the quarantine table, whatever became of them later."""
+    example: str | None = None
+    """Quarantine id of a record that broke a rule."""
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is on its way."""
+        return self.enforce_lag == self.fund_lag == self.quarantine_lag == 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Receipts:
+    """What one consumer's system received of one dataset."""
+
+    system: SystemCode
+    dataset: DatasetCode
+    is_masked: bool
+    """Whether it reads a view."""
+    counts: Counter[RecordId] = field(default_factory=Counter)
+    """Times that each record was delivered."""
+
+    @property
+    def doubled(self) -> int:
+        """Deliveries beyond the first of a record."""
+        return self.counts.total() - len(self.counts)
+
+
+@dataclass(slots=True, kw_only=True)
+class Flow:
+    """Counts, written by the tasks of one event loop."""
+
+    receipts: tuple[Receipts, ...]
+    headline: str = ""
+    """What is going on, in the language chosen."""
+    published: Counter[SystemCode] = field(default_factory=Counter)
+    """Rows given to publishers, and records of the careless client."""
+    repeats: int = 0
+    """Rows that publishers knew already and did not send."""
+    reading: Reading = field(default_factory=Reading)
+    to_consumer_ms: list[float] = field(default_factory=list)
+    to_fund_ms: list[float] = field(default_factory=list)

@@ -1,0 +1,2 @@
+-- name: arrived
+SELECT key, event_time FROM {history} WHERE agency = %(agency)s AND key = ANY(%(keys)s)

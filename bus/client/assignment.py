@@ -1,0 +1,94 @@
+"""The partitions that a subscriber reads, and from where: one memory for each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+
+from bus.client.repeats import WINDOW_RECORDS, RecentIds
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """How far one partition is read."""
+
+    recent: RecentIds = field(default_factory=RecentIds)
+    deliver_from: int = 0
+    """Records before it are only remembered, so that a repeat behind it is recognised."""
+    end: int = 0
+    """Of the partition when it was assigned."""
+    is_ready: bool = False
+    """Whether its place is set; what is fetched before is fetched again, from the right place."""
+
+
+class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
+    """What is assigned to this subscriber, by itself or by its group."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        """Begin with nothing assigned."""
+        self._consumer = consumer
+        self._readings: dict[TopicPartition, Reading] = {}
+        self._assigned: frozenset[TopicPartition] | None = None
+        self._fault: Exception | None = None
+
+    def reading(self, place: TopicPartition) -> Reading:
+        """Give the memory of a partition."""
+        return self._readings.setdefault(place, Reading())
+
+    async def read_all(self, topics: Collection[str]) -> None:
+        """Take every partition of some topics, without a group, from the beginning."""
+        places = []
+        for topic in topics:
+            # Why: the client knows a topic's partitions only when it was asked something of it.
+            await self._consumer.end_offsets([TopicPartition(topic, 0)])
+            numbers = self._consumer.partitions_for_topic(topic) or ()
+            places += [TopicPartition(topic, number) for number in numbers]
+        self._consumer.assign(places)
+        await self._consumer.seek_to_beginning(*places)
+        for place, end in (await self._consumer.end_offsets(places)).items():
+            reading = self.reading(place)
+            reading.end, reading.is_ready = end, True
+        self._assigned = frozenset(places)
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        """Let partitions go; positions were committed as records were taken."""
+        for place in revoked:
+            self.reading(place).is_ready = False
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        """Go back behind the group's position, to learn the ids that lie before it."""
+        # Why: Kafka's client only logs what a listener raises, and then reads from anywhere.
+        try:
+            await self._go_back(list(assigned))
+        except Exception as problem:  # noqa: BLE001 - raised by `check`
+            self._fault = problem
+
+    async def _go_back(self, places: list[TopicPartition]) -> None:
+        if places:
+            beginnings = await self._consumer.beginning_offsets(places)
+            ends = await self._consumer.end_offsets(places)
+            for place in places:
+                committed = await self._consumer.committed(place)
+                reading = self.reading(place)
+                reading.deliver_from = max(beginnings[place], committed or 0)
+                reading.end = ends[place]
+                window = reading.deliver_from - WINDOW_RECORDS
+                self._consumer.seek(place, max(beginnings[place], window))
+                reading.is_ready = True
+        self._assigned = frozenset(places)
+
+    def check(self) -> None:
+        """Raise what setting the places failed with, if it did."""
+        if self._fault is not None:
+            raise self._fault
+
+    async def is_at_end(self) -> bool:
+        """Tell whether everything is read that the partitions held when they were assigned."""
+        if self._assigned is None:
+            return False
+        for place in self._assigned & self._consumer.assignment():
+            if await self._consumer.position(place) < self.reading(place).end:
+                return False
+        return True

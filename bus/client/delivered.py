@@ -1,0 +1,76 @@
+"""A record as a consumer's system receives it, and as a line of JSON. Pure."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from uuid import UUID
+
+from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
+from bus.model.record import Lane, Operation
+from bus.wire.topics import Position
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredRecord:
+    """One accepted registry record; its provenance was proved before it is handed over."""
+
+    agency: AgencyCode
+    """The provider."""
+    dataset: DatasetCode
+    key: str
+    """The provider's registry number."""
+    version: int
+    """Of the registry entry, later is higher; it may arrive after a higher one."""
+    operation: Operation
+    record_id: RecordId
+    supersedes: RecordId | None
+    event_time: str
+    """RFC 3339, UTC."""
+    lane: Lane
+    fields: Mapping[str, object]
+    """Values by field, as Python knows them: date, datetime, Decimal, UUID…"""
+    position: Position
+    """Place in the topic it was read from."""
+
+
+def json_line(record: DeliveredRecord) -> str:
+    """Write a record as one line of JSON, without a line break.
+
+    Days and moments are written as ISO 8601 says (moments with a time zone in UTC, with `Z`),
+    decimals as strings that keep every digit, UUIDs as their text, bytes in base64.
+    """
+    content = {
+        "agency": record.agency,
+        "dataset": record.dataset,
+        "key": record.key,
+        "version": record.version,
+        "operation": record.operation.value,
+        "record_id": record.record_id,
+        "supersedes": record.supersedes,
+        "event_time": record.event_time,
+        "lane": record.lane.value,
+        "fields": dict(record.fields),
+        "position": str(record.position),
+    }
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=_as_text)
+
+
+def _as_text(value: object) -> str:
+    match value:
+        case datetime() if value.tzinfo is not None:
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case date() | time():
+            return value.isoformat()
+        case Decimal():
+            return format(value, "f")
+        case UUID():
+            return str(value)
+        case bytes():
+            return base64.b64encode(value).decode("ascii")
+        case _:
+            raise TypeError(f"Avro has no value of type {type(value).__name__}")

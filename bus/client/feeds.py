@@ -1,0 +1,127 @@
+"""The topics that serve a subscriber, kept in step with the catalogue."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from bus.catalogue.snapshot import Snapshot
+from bus.client.delivered import DeliveredRecord
+from bus.client.subscription import Feed, feeds_of
+from bus.errors import InvariantBroken, Unavailable
+from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.model.identifiers import DatasetCode, SystemCode
+from bus.model.record import RegistryRecord
+from bus.wire.topics import Position
+
+_CATALOGUE_S: Final = 30.0
+"""How long to wait for the catalogue that judged a record."""
+
+
+class Feeds:
+    """What one system reads of one dataset, under the catalogue and on the day of now."""
+
+    def __init__(
+        self,
+        catalogue: CatalogueFollower,
+        system: SystemCode,
+        dataset: DatasetCode,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Find the topics.
+
+        Raises:
+            DocumentError: No agreement in force.
+        """
+        self.dataset = dataset
+        self.doing = f"reading dataset {dataset} as system {system}"
+        self._system = system
+        self._catalogue = catalogue
+        self._clock = clock
+        self._basis = self._present()
+        self._feeds = self._found()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Names of the topics, ascending."""
+        return tuple(self._feeds)
+
+    def feed(self, topic: str) -> Feed:
+        """Give what is known of one of the topics."""
+        return self._feeds[topic]
+
+    def refresh(self) -> None:
+        """Take in a new catalogue, or a new day.
+
+        Raises:
+            DocumentError: No agreement is in force any more.
+            Unavailable: The agreements lead to other topics now; starting again reads those.
+        """
+        basis = self._present()
+        if basis == self._basis:
+            return
+        feeds = self._found()
+        if feeds.keys() != self._feeds.keys():
+            raise Unavailable(
+                f"{self.doing}: the agreements in force lead to {', '.join(feeds)} now, not to "
+                f"{', '.join(self._feeds)} any more; start again, the records of a new topic "
+                "come from its beginning"
+            )
+        self._basis, self._feeds = basis, feeds
+
+    async def snapshot_for(self, version: int, place: str) -> Snapshot:
+        """Give a catalogue not older than the one that judged a record.
+
+        Args:
+            version: Of that catalogue.
+            place: Of the record, for the message.
+
+        Raises:
+            Unavailable: It does not come; see also `refresh`.
+        """
+        try:
+            snapshot = await asyncio.wait_for(self._catalogue.at_least(version), _CATALOGUE_S)
+        except TimeoutError as problem:
+            raise Unavailable(
+                f"{self.doing}: record {place} was judged by catalogue {version}, which did not "
+                f"come within {_CATALOGUE_S:.0f} s; look whether `bus catalogue apply` ended well"
+            ) from problem
+        self.refresh()
+        return snapshot
+
+    def decode(self, position: Position, record: RegistryRecord) -> DeliveredRecord:
+        """Read a record's value by the schema that its writer used.
+
+        Raises:
+            InvariantBroken: The topic can't hold a value of this schema.
+        """
+        decode = self._feeds[position.topic].decoders.get(record.schema_id)
+        if decode is None:
+            raise InvariantBroken(
+                f"record {position} has schema {record.schema_id}, which the catalogue does not "
+                f"know for {position.topic}; tell the bus's operator"
+            )
+        return DeliveredRecord(
+            agency=record.agency,
+            dataset=record.dataset,
+            key=record.key,
+            version=record.version,
+            operation=record.operation,
+            record_id=record.record_id,
+            supersedes=record.supersedes,
+            event_time=record.event_time,
+            lane=record.lane,
+            fields=decode(record.value),
+            position=position,
+        )
+
+    def _present(self) -> tuple[int, object]:
+        return self._catalogue.snapshot.version, self._clock().astimezone(UTC).date()
+
+    def _found(self) -> dict[str, Feed]:
+        region = self._catalogue.snapshot.region
+        day = self._clock().astimezone(UTC).date()
+        found: Sequence[Feed] = feeds_of(region, self._system, self.dataset, day)
+        return {feed.topic: feed for feed in found}

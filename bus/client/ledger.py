@@ -1,0 +1,299 @@
+"""The publisher's memory of what it sent: a local cache of the log, written only from the log.
+
+One file for each system and dataset, `<home>/publish/<system>/<dataset>.sqlite`. Positions are
+stored in the same transaction as the versions read up to them, so the file is right after a crash
+at any moment; it is only behind. Lost, it is read anew for as long as the log is whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from bus.client.decision import KnownVersion, Standing
+from bus.errors import DocumentError
+from bus.model.identifiers import RecordId
+from bus.model.verdict import Reason
+from bus.wire.topics import Position
+
+_FORMAT: Final = 1
+_NO_STOP: Final = 2**63 - 1
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS version (
+    key TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    record_id TEXT NOT NULL,
+    supersedes TEXT,
+    fingerprint BLOB NOT NULL,
+    place_partition INTEGER NOT NULL,
+    place_offset INTEGER NOT NULL,
+    standing TEXT NOT NULL,
+    reason TEXT,
+    PRIMARY KEY (key, version)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX IF NOT EXISTS version_place ON version (place_partition, place_offset);
+CREATE TABLE IF NOT EXISTS position (
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL,
+    PRIMARY KEY (topic, partition)
+) WITHOUT ROWID;
+CREATE TEMP TABLE seen (key TEXT PRIMARY KEY, more_than_once INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_KNOWN: Final = """
+SELECT version, record_id, fingerprint, standing, place_partition, place_offset, reason
+FROM version WHERE key = ? ORDER BY version DESC
+"""
+# Why the standing of the predecessor: it may have been refused before this version was sent.
+_ADD: Final = """
+INSERT OR IGNORE INTO version
+SELECT :key, :version, :record_id, :supersedes, :fingerprint, :partition, :offset,
+    CASE WHEN EXISTS (
+        SELECT 1 FROM version
+        WHERE key = :key AND record_id = :supersedes AND standing <> 'stands'
+    ) THEN 'hangs' ELSE 'stands' END,
+    NULL
+"""
+_REFUSE: Final = """
+UPDATE version SET standing = 'refused', reason = :reason
+WHERE place_partition = :partition AND place_offset = :offset
+RETURNING key, record_id
+"""
+_HANG_FOLLOWERS: Final = """
+WITH RECURSIVE follower (record_id) AS (
+    SELECT record_id FROM version WHERE key = :key AND supersedes = :record_id
+    UNION
+    SELECT version.record_id FROM version JOIN follower ON version.supersedes = follower.record_id
+    WHERE version.key = :key
+)
+UPDATE version SET standing = 'hangs'
+WHERE key = :key AND standing = 'stands' AND record_id IN (SELECT record_id FROM follower)
+"""
+_MOVE: Final = """
+INSERT INTO position VALUES (?, ?, ?)
+ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
+"""
+_SEE: Final = """
+INSERT INTO seen VALUES (?, 0) ON CONFLICT (key) DO UPDATE SET more_than_once = 1
+"""
+_COUNT: Final = """
+SELECT reason, count(*), max(place_offset) FROM version
+WHERE place_partition = ? AND place_offset >= ? AND place_offset < ? GROUP BY reason
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedVersion:
+    """One of the publisher's own records as it lies in its in-topic."""
+
+    key: str
+    version: int
+    record_id: RecordId
+    supersedes: RecordId | None
+    fingerprint: bytes
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRefusal:
+    """One inbound record that the bus has set aside."""
+
+    partition: int
+    offset: int
+    """Place of the inbound record."""
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """Own records in a range of one partition."""
+
+    records: int
+    end: int
+    """One more than the last one's offset; 0 where there is none."""
+    refused: Mapping[Reason, int]
+
+
+class Ledger:
+    """The memory of one system about one dataset; has one user (`bus.client.single_writer`)."""
+
+    def __init__(self, connection: sqlite3.Connection, topic: str) -> None:
+        """Take an open file; see `open`."""
+        self._connection = connection
+        self._topic = topic
+
+    @classmethod
+    def open(cls, path: Path, topic: str) -> Self:
+        """Open the file, or create it with nothing known.
+
+        Args:
+            path: The file.
+            topic: The in-topic it remembers.
+
+        Raises:
+            DocumentError: It is damaged, or was written by another version of the bus.
+        """
+        connection = sqlite3.connect(path, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            # Why not FULL: what a power cut takes back is read from the log again.
+            connection.execute("PRAGMA synchronous = NORMAL")
+            (written,) = connection.execute("PRAGMA user_version").fetchone()
+            if written not in {0, _FORMAT}:
+                raise _unusable(path, f"format {written}, not {_FORMAT}")
+            connection.executescript(_TABLES)
+            connection.execute(f"PRAGMA user_version = {_FORMAT}")
+        except sqlite3.DatabaseError as problem:
+            connection.close()
+            raise _unusable(path, str(problem)) from problem
+        except DocumentError:
+            connection.close()
+            raise
+        return cls(connection, topic)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Tell up to where each topic-partition was read: the next offset."""
+        rows = self._connection.execute("SELECT topic, partition, next_offset FROM position")
+        return {(topic, partition): offset for topic, partition, offset in rows}
+
+    def known(self, key: str, *, whole: bool = False) -> list[KnownVersion]:
+        """Tell the versions sent of one entry, newest first.
+
+        Args:
+            key: The registry number.
+            whole: Give all of them, not only those down to the newest that stands.
+        """
+        found = []
+        for (
+            version,
+            record_id,
+            fingerprint,
+            standing,
+            partition,
+            offset,
+            reason,
+        ) in self._connection.execute(_KNOWN, (key,)):
+            position = Position(topic=self._topic, partition=partition, offset=offset)
+            known = KnownVersion(
+                version=version,
+                record_id=RecordId(record_id),
+                fingerprint=fingerprint,
+                standing=Standing(standing),
+                quarantine_id=None if reason is None else str(position),
+            )
+            found.append(known)
+            if known.standing is Standing.STANDS and not whole:
+                break
+        return found
+
+    def take(
+        self,
+        *,
+        sent: Iterable[LoggedVersion] = (),
+        refused: Iterable[LoggedRefusal] = (),
+        positions: Mapping[tuple[str, int], int],
+    ) -> None:
+        """Take in what was read from the log, all of it or nothing.
+
+        A version that is known keeps what was read of it first. A refusal of a record that is not
+        known (of another system, or gone from the log) changes nothing.
+
+        Args:
+            sent: In the order of the log.
+            refused: Of records taken in before, or with this call.
+            positions: Next offset of each topic-partition that was read.
+        """
+        with _transaction(self._connection) as connection:
+            for version in sent:
+                connection.execute(_ADD, _parameters(version))
+            for refusal in refused:
+                self._refuse(refusal)
+            connection.executemany(
+                _MOVE, [(*place, next_offset) for place, next_offset in positions.items()]
+            )
+
+    def _refuse(self, refusal: LoggedRefusal) -> None:
+        rows = self._connection.execute(
+            _REFUSE,
+            {
+                "reason": refusal.reason.value,
+                "partition": refusal.partition,
+                "offset": refusal.offset,
+            },
+        ).fetchall()
+        for key, record_id in rows:
+            self._connection.execute(_HANG_FOLLOWERS, {"key": key, "record_id": record_id})
+
+    def tally(self, partition: int, start: int, stop: int = _NO_STOP) -> Tally:
+        """Count the own records between two offsets of a partition, and those refused by reason.
+
+        Args:
+            partition: Of the in-topic.
+            start: First offset that counts.
+            stop: First offset that does not count any more.
+        """
+        records = end = 0
+        refused: dict[Reason, int] = {}
+        for reason, count, last in self._connection.execute(_COUNT, (partition, start, stop)):
+            records += count
+            end = max(end, last + 1)
+            if reason is not None:
+                refused[Reason(reason)] = count
+        return Tally(records=records, end=end, refused=refused)
+
+    def forget_seen(self) -> None:
+        """Begin a new run: no key was met yet."""
+        self._connection.execute("DELETE FROM seen")
+
+    def see(self, keys: Sequence[str]) -> None:
+        """Note keys that rows of this run have brought."""
+        with _transaction(self._connection) as connection:
+            connection.executemany(_SEE, [(key,) for key in keys])
+
+    def seen_more_than_once(self) -> int:
+        """Count the keys that more than one row of this run has brought."""
+        (count,) = self._connection.execute(
+            "SELECT count(*) FROM seen WHERE more_than_once"
+        ).fetchone()
+        return int(count)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Write a block whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _parameters(version: LoggedVersion) -> dict[str, object]:
+    return {
+        "key": version.key,
+        "version": version.version,
+        "record_id": version.record_id,
+        "supersedes": version.supersedes,
+        "fingerprint": version.fingerprint,
+        "partition": version.partition,
+        "offset": version.offset,
+    }
+
+
+def _unusable(path: Path, problem: str) -> DocumentError:
+    return DocumentError(
+        f"{path}: the publisher's memory can't be read ({problem}); remove the file, it is read "
+        "from the log again; where the log no longer begins at its first record, restore the "
+        "file from a backup instead"
+    )

@@ -1,0 +1,154 @@
+"""Reading the publisher's own log into its memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bus.client.faults import translated
+from bus.client.ledger import Ledger
+from bus.client.own_log import Place, Source, own_version, refusal_of, starting_offsets
+from bus.errors import Unavailable
+from bus.kafka.closing import stop_consumer
+from bus.kafka.cluster import Cluster
+from bus.model.record import RawRecord
+
+_SILENCE_S: Final = 30.0
+"""How long a log that has not been read to its end may give nothing."""
+_FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
+_BATCH_RECORDS: Final = 2_000
+
+
+class LogReader:
+    """Reads the in-topic and the quarantine topic of one publisher, from where it stopped."""
+
+    def __init__(self, cluster: Cluster, source: Source, ledger: Ledger, memory: Path) -> None:
+        """Prepare; entering it connects and finds where to read on."""
+        self._cluster = cluster
+        self._source = source
+        self._ledger = ledger
+        self._memory = memory
+        self._consumer: AIOKafkaConsumer | None = None
+        self._inbound: list[TopicPartition] = []
+        self._quarantine: list[TopicPartition] = []
+
+    async def __aenter__(self) -> Self:
+        """Connect.
+
+        Raises:
+            DocumentError: The memory does not fit the log; or a right to read is missing.
+            Unavailable: The cluster does not answer.
+        """
+        self._consumer = consumer = AIOKafkaConsumer(
+            client_id=f"{self._source.system}.publisher",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            fetch_max_bytes=_FETCH_BYTES_MAX,
+            max_poll_records=_BATCH_RECORDS,
+            **self._cluster.aiokafka_options(),
+        )
+        try:
+            with translated(f"reading the log of {self._source}"):
+                await consumer.start()
+                self._inbound = await self._partitions(self._source.inbound)
+                self._quarantine = await self._partitions(self._source.quarantine)
+                await self._assign()
+        except BaseException:
+            await stop_consumer(consumer)
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._consumer is not None:
+            await stop_consumer(self._consumer)
+
+    @property
+    def partitions(self) -> tuple[int, ...]:
+        """Partitions of the in-topic, ascending."""
+        return tuple(place.partition for place in self._inbound)
+
+    async def _partitions(self, topic: str) -> list[TopicPartition]:
+        assert self._consumer is not None
+        readable = await self._consumer.topics()
+        if topic not in readable:
+            raise Unavailable(
+                f"topic {topic} can't be seen by system {self._source.system}: it does not exist "
+                "or the system may not read it; ask the bus's operator to run `bus catalogue apply`"
+            )
+        # Why: the client knows the partitions of a topic only when it was asked something of it.
+        await self._consumer.end_offsets([TopicPartition(topic, 0)])
+        numbers = self._consumer.partitions_for_topic(topic) or ()
+        return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+    async def _assign(self) -> None:
+        assert self._consumer is not None
+        places = [*self._inbound, *self._quarantine]
+        beginnings = _plain(await self._consumer.beginning_offsets(places))
+        ends = _plain(await self._consumer.end_offsets(places))
+        starts = starting_offsets(
+            self._ledger.positions(), beginnings, ends, memory=str(self._memory)
+        )
+        self._consumer.assign(places)
+        for (topic, partition), offset in starts.items():
+            self._consumer.seek(TopicPartition(topic, partition), offset)
+
+    async def read_to_end(self) -> Mapping[int, int]:
+        """Take in all that the two topics hold now.
+
+        Returns: The end of each partition of the in-topic, up to which it was read.
+
+        Raises:
+            Unavailable: The log could not be read to its end.
+        """
+        assert self._consumer is not None, "entered first"
+        with translated(f"reading the log of {self._source}"):
+            # Why this order: every record that a refusal names is then read before the refusal.
+            quarantine_ends = await self._consumer.end_offsets(self._quarantine)
+            inbound_ends = await self._consumer.end_offsets(self._inbound)
+            await self._read(inbound_ends)
+            await self._read(quarantine_ends)
+        return {place.partition: end for place, end in inbound_ends.items()}
+
+    async def _read(self, ends: Mapping[TopicPartition, int]) -> None:
+        assert self._consumer is not None
+        clock = asyncio.get_running_loop().time
+        last_news = clock()
+        while True:
+            behind = [
+                place for place, end in ends.items() if await self._consumer.position(place) < end
+            ]
+            if not behind:
+                return
+            fetched = await self._consumer.getmany(*behind, timeout_ms=500)
+            positions = {
+                (place.topic, place.partition): await self._consumer.position(place)
+                for place in behind
+            }
+            self._take([raw for records in fetched.values() for raw in records], positions)
+            if fetched:
+                last_news = clock()
+            elif clock() - last_news > _SILENCE_S:
+                raise Unavailable(
+                    f"{behind[0].topic}/{behind[0].partition} gave nothing for {_SILENCE_S:.0f} s "
+                    f"before its end at {ends[behind[0]]}; look at the broker's log, then start "
+                    "again: what was sent is not sent twice"
+                )
+
+    def _take(self, records: Sequence[RawRecord], positions: Mapping[Place, int]) -> None:
+        inbound = self._source.inbound
+        sent = (own_version(raw, self._source) for raw in records if raw.topic == inbound)
+        refused = (refusal_of(raw, self._source) for raw in records if raw.topic != inbound)
+        self._ledger.take(
+            sent=[version for version in sent if version is not None],
+            refused=[refusal for refusal in refused if refusal is not None],
+            positions=positions,
+        )
+
+
+def _plain(offsets: Mapping[TopicPartition, int]) -> dict[Place, int]:
+    return {(place.topic, place.partition): offset for place, offset in offsets.items()}

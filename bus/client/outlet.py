@@ -1,0 +1,167 @@
+"""Signed batches on their way to the in-topic, in order and in bounded number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from aiokafka.partitioner import DefaultPartitioner
+
+from bus.client.faults import translated
+from bus.errors import Unavailable
+from bus.kafka.producer import BatchProducer
+from bus.route.delivery import Delivery
+from bus.route.plan import sign
+from bus.wire.headers import headers_bytes
+from bus.wire.signature import BATCH_LEAVES_MAX, BatchSigner
+
+_T = TypeVar("_T")
+
+LINGER_S: Final = 0.005
+"""How long the first record of a batch waits for others; longer only while the batch before it
+is on its way, which it would have to wait for anyway."""
+BATCH_BYTES_MAX: Final = 900_000
+"""Of one batch with signatures; the in-topic takes 1 MiB."""
+RECORD_BYTES_MAX: Final = BATCH_BYTES_MAX
+IN_FLIGHT_BATCHES_MAX: Final = 32
+ACKNOWLEDGEMENT_S: Final = 60.0
+"""How long the cluster may take to make one batch durable, a change of leader included."""
+_SIGNATURE_BYTES: Final = 512
+"""Of header `bus_sig` and Kafka's own fields, at most: 64 and 8 hashes and names."""
+_HINT: Final = "then publish the same rows again: what the topic holds is not sent twice"
+
+
+def size_bytes_of(delivery: Delivery) -> int:
+    """Tell what a record takes in a batch, at most, its signature included."""
+    content = len(delivery.key or b"") + len(delivery.value or b"")
+    return content + headers_bytes(delivery.headers) + _SIGNATURE_BYTES
+
+
+@dataclass(slots=True, kw_only=True)
+class _Batch:
+    """Records of one partition that wait for others."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    size_bytes: int = 0
+    due_s: float = 0.0
+    """On the loop's clock."""
+
+
+class Outlet:
+    """Gathers records by partition, signs each batch once and sends it as one Kafka batch."""
+
+    def __init__(
+        self,
+        producer: BatchProducer,
+        signer: BatchSigner,
+        partitions: Sequence[int],
+        doing: str,
+    ) -> None:
+        """Begin empty.
+
+        Args:
+            producer: Connected, with `batch_bytes` of at least `BATCH_BYTES_MAX`.
+            signer: Of the publishing system.
+            partitions: Of the in-topic, ascending.
+            doing: What is going on, for messages.
+        """
+        self._producer = producer
+        self._signer = signer
+        self._partitions = list(partitions)
+        self._partition_of = DefaultPartitioner()
+        self._waiting = {partition: _Batch() for partition in partitions}
+        self._in_flight: deque[asyncio.Future[object]] = deque()
+        self._before: dict[int, asyncio.Future[object]] = {}
+        self._doing = doing
+
+    def partition_of(self, key: bytes) -> int:
+        """Choose the partition that Kafka's Java client chooses for a key."""
+        partition: int = self._partition_of(key, self._partitions, self._partitions)
+        return partition
+
+    async def add(self, delivery: Delivery) -> None:
+        """Take a record; sends its batch when that is full.
+
+        Raises:
+            Unavailable: The cluster does not take what was sent before.
+        """
+        size_bytes = size_bytes_of(delivery)
+        batch = self._waiting[delivery.partition]
+        if batch.deliveries and batch.size_bytes + size_bytes > BATCH_BYTES_MAX:
+            await self._send(delivery.partition)
+            batch = self._waiting[delivery.partition]
+        if not batch.deliveries:
+            batch.due_s = asyncio.get_running_loop().time() + LINGER_S
+        batch.deliveries.append(delivery)
+        batch.size_bytes += size_bytes
+        if len(batch.deliveries) == BATCH_LEAVES_MAX:
+            await self._send(delivery.partition)
+
+    async def wait_due(self, coming: asyncio.Future[_T]) -> None:
+        """Wait until a batch is due, or until what is coming has come."""
+        due_s = None
+        waited_for: set[asyncio.Future[Any]] = {coming}
+        for partition, batch in self._waiting.items():
+            if not batch.deliveries:
+                continue
+            before = self._before.get(partition)
+            if before is not None and not before.done():
+                waited_for.add(before)
+            elif due_s is None or batch.due_s < due_s:
+                due_s = batch.due_s
+        now = asyncio.get_running_loop().time()
+        timeout = None if due_s is None else max(0.0, due_s - now)
+        await asyncio.wait(waited_for, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+
+    async def send_due(self) -> None:
+        """Send the batches whose first record has waited long enough."""
+        now = asyncio.get_running_loop().time()
+        for partition, batch in self._waiting.items():
+            if batch.deliveries and batch.due_s <= now and self._is_free(partition):
+                await self._send(partition)
+
+    def _is_free(self, partition: int) -> bool:
+        before = self._before.get(partition)
+        return before is None or before.done()
+
+    async def settle(self) -> None:
+        """Send what waits, and return when all in-sync replicas have everything.
+
+        Raises:
+            Unavailable: They did not confirm it in time; it may be in the topic all the same.
+        """
+        for partition, batch in self._waiting.items():
+            if batch.deliveries:
+                await self._send(partition)
+        while self._in_flight:
+            await self._await_oldest()
+
+    async def _send(self, partition: int) -> None:
+        deliveries = self._waiting[partition].deliveries
+        self._waiting[partition] = _Batch()
+        sign(deliveries, self._signer)
+        with translated(self._doing, _HINT):
+            async with asyncio.timeout(ACKNOWLEDGEMENT_S):
+                acknowledgements = await self._producer.send(deliveries)
+        self._in_flight.extend(acknowledgements)
+        self._before[partition] = acknowledgements[-1]
+        while len(self._in_flight) > IN_FLIGHT_BATCHES_MAX or self._oldest_is_done():
+            await self._await_oldest()
+
+    def _oldest_is_done(self) -> bool:
+        return bool(self._in_flight) and self._in_flight[0].done()
+
+    async def _await_oldest(self) -> None:
+        acknowledgement = self._in_flight.popleft()
+        with translated(self._doing, _HINT):
+            done, _ = await asyncio.wait({acknowledgement}, timeout=ACKNOWLEDGEMENT_S)
+            if not done:
+                # Why here: an idempotent producer tries for ever, and nobody would be told.
+                raise Unavailable(
+                    f"{self._doing}: Kafka did not confirm a batch within "
+                    f"{ACKNOWLEDGEMENT_S:.0f} s; look whether it runs, {_HINT}"
+                )
+            acknowledgement.result()

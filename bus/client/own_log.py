@@ -1,0 +1,131 @@
+"""What the log says of a publisher's own records: sent, and set aside. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+from bus.client.ledger import LoggedRefusal, LoggedVersion
+from bus.errors import DocumentError, InvariantBroken
+from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+from bus.model.record import RawRecord
+from bus.quarantine.reading import parse_entry
+from bus.wire import topics
+from bus.wire.headers import Flaw, parse_envelope
+
+Place = tuple[str, int]
+"""Topic and partition."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Who publishes what."""
+
+    agency: AgencyCode
+    system: SystemCode
+    dataset: DatasetCode
+
+    @property
+    def inbound(self) -> str:
+        """Topic that it writes to."""
+        return topics.inbound(self.agency, self.dataset)
+
+    @property
+    def quarantine(self) -> str:
+        """Topic in which the bus sets its records aside."""
+        return topics.quarantine(self.agency)
+
+    def __str__(self) -> str:
+        return f"dataset {self.dataset} of {self.agency}, by system {self.system}"
+
+
+def fingerprint_of(value: bytes) -> bytes:
+    """Digest a framed value: schema and content, so that an equal row gives an equal digest."""
+    return sha256(value).digest()
+
+
+def own_version(raw: RawRecord, source: Source) -> LoggedVersion | None:
+    """Read a record of the in-topic; None where this system did not send it.
+
+    A record that is not sound is nobody's: it was not sent from here, and it goes to quarantine.
+    """
+    if raw.key is None or raw.value is None:
+        return None
+    envelope = parse_envelope(
+        raw.headers, agency=source.agency, dataset=source.dataset, key=raw.key
+    )
+    if isinstance(envelope, Flaw) or envelope.system != source.system:
+        return None
+    return LoggedVersion(
+        key=raw.key.decode(),
+        version=envelope.version,
+        record_id=envelope.record_id,
+        supersedes=envelope.supersedes,
+        fingerprint=fingerprint_of(raw.value),
+        partition=raw.partition,
+        offset=raw.offset,
+    )
+
+
+def refusal_of(raw: RawRecord, source: Source) -> LoggedRefusal | None:
+    """Read a record of the quarantine topic; None where it did not come from the in-topic.
+
+    Raises:
+        InvariantBroken: The bus did not write it so.
+    """
+    try:
+        entry = parse_entry(raw)
+    except (KeyError, ValueError) as problem:
+        raise InvariantBroken(
+            f"quarantined record {raw.topic}/{raw.partition}/{raw.offset} can't be understood "
+            f"({problem!r}); the bus may be newer than this client: update the client"
+        ) from problem
+    if entry.topic != source.inbound:
+        return None
+    return LoggedRefusal(partition=entry.partition, offset=entry.offset, reason=entry.reason)
+
+
+_LOST: Final = (
+    "restore the file from a backup, or copy it from the host that published last; without it "
+    "a version number could be given twice"
+)
+
+
+def starting_offsets(
+    stored: Mapping[Place, int],
+    beginnings: Mapping[Place, int],
+    ends: Mapping[Place, int],
+    *,
+    memory: str,
+) -> dict[Place, int]:
+    """Decide from where to read on, so that no own record is missed.
+
+    Args:
+        stored: Up to where each topic-partition was read, as far as it is known.
+        beginnings: First offset that each still holds.
+        ends: One more than the last offset of each.
+        memory: Name of the file that `stored` comes from.
+
+    Raises:
+        DocumentError: Records that were never read are gone from the log, or the log is another.
+    """
+    starts = {}
+    for (topic, partition), beginning in beginnings.items():
+        start = stored.get((topic, partition), 0)
+        where = f"{topic}/{partition}"
+        if start < beginning:
+            known = f"was read to {start}" if start else "was never read, or its memory is lost"
+            raise DocumentError(
+                f"{memory}: {where} {known}, and the log begins at {beginning} now; what was sent "
+                f"in between is not known; {_LOST}"
+            )
+        if start > ends[topic, partition]:
+            raise DocumentError(
+                f"{memory}: {where} was read to {start}, but the log ends at "
+                f"{ends[topic, partition]}: it is another log; where the topic was meant to begin "
+                "anew, remove the file"
+            )
+        starts[topic, partition] = start
+    return starts

@@ -1,0 +1,44 @@
+"""Recognising a record that was delivered before, in bounded memory. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Final
+
+from bus.model.identifiers import RecordId
+from bus.model.record import RawRecord
+from bus.wire.record_id import is_record_id
+
+WINDOW_RECORDS: Final = 32_768
+"""Of one topic-partition. Enforcement that starts again writes again what it had on its way:
+at most eight batches of 2,000 records a partition, so a repeat lies nearer than this."""
+
+
+class RecentIds:
+    """The last ids of one topic-partition."""
+
+    def __init__(self, size: int = WINDOW_RECORDS) -> None:
+        """Begin with none.
+
+        Args:
+            size: Ids to remember, 1 at least; 100 bytes each.
+        """
+        self._size = size
+        self._ids: OrderedDict[bytes, None] = OrderedDict()
+
+    def is_repeat(self, record_id: RecordId) -> bool:
+        """Tell whether the id is among the last ones, and remember it as the newest."""
+        known = bytes.fromhex(record_id)
+        if known in self._ids:
+            self._ids.move_to_end(known)
+            return True
+        self._ids[known] = None
+        if len(self._ids) > self._size:
+            self._ids.popitem(last=False)
+        return False
+
+    def remember(self, raw: RawRecord) -> None:
+        """Remember the id of a record that is not delivered; one without an id is passed over."""
+        claimed = dict(raw.headers).get("ce_id", b"").decode("ascii", errors="replace")
+        if is_record_id(claimed):
+            self.is_repeat(RecordId(claimed))

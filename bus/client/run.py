@@ -1,0 +1,86 @@
+"""One run of a publisher: its counts, and what it has sent and not yet read back. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bus.client.decision import KnownVersion, Next, Standing
+from bus.client.report import PublishReport
+from bus.client.rows import UnsendableRow
+from bus.model.identifiers import RecordId
+from bus.model.record import Operation
+
+UNSENDABLE_SHOWN_MAX: Final = 100
+
+
+class Run:
+    """Counts rows and remembers versions on their way, until they are read from the log."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self.rows = 0
+        self.repeats = 0
+        self._sent: dict[Operation, int] = {Operation.CREATE: 0, Operation.CORRECT: 0}
+        self._unsendable: list[UnsendableRow] = []
+        self._unsendable_count = 0
+        self._pending: dict[str, list[KnownVersion]] = {}
+
+    @property
+    def pending_count(self) -> int:
+        """Entries with a version that was not read from the log yet."""
+        return len(self._pending)
+
+    def pending(self, key: str) -> list[KnownVersion] | None:
+        """Tell all versions of an entry that has one on its way, newest first; else None."""
+        return self._pending.get(key)
+
+    def note_unsendable(self, row: UnsendableRow) -> None:
+        """Count a row that can't be sent."""
+        self._unsendable_count += 1
+        if len(self._unsendable) < UNSENDABLE_SHOWN_MAX:
+            self._unsendable.append(row)
+
+    def note_sent(
+        self,
+        key: str,
+        known: list[KnownVersion],
+        decision: Next,
+        record_id: RecordId,
+        fingerprint: bytes,
+    ) -> None:
+        """Count a version on its way, and know it from now on.
+
+        Args:
+            key: Of its entry.
+            known: The entry's versions before it, newest first.
+            decision: What was decided to be sent.
+            record_id: Of the new version.
+            fingerprint: Of its value.
+        """
+        self._sent[decision.operation] += 1
+        sent = KnownVersion(
+            version=decision.version,
+            record_id=record_id,
+            fingerprint=fingerprint,
+            standing=Standing.STANDS,
+            quarantine_id=None,
+        )
+        self._pending[key] = sorted([sent, *known], key=lambda one: one.version, reverse=True)
+
+    def forget_pending(self) -> None:
+        """All that was sent has been read back from the log."""
+        self._pending.clear()
+
+    def report(self, keys_more_than_once: int) -> PublishReport:
+        """Tell the counts so far."""
+        created, corrected = self._sent[Operation.CREATE], self._sent[Operation.CORRECT]
+        return PublishReport(
+            rows=self.rows,
+            sent=created + corrected,
+            created=created,
+            corrected=corrected,
+            repeats=self.repeats,
+            unsendable=tuple(self._unsendable),
+            unsendable_count=self._unsendable_count,
+            keys_more_than_once=keys_more_than_once,
+        )

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bus.client.decision import Standing
+from bus.client.ledger import Ledger, LoggedRefusal, LoggedVersion
+from bus.errors import DocumentError
+from bus.model.identifiers import RecordId
+from bus.model.verdict import Reason
+
+TOPIC = "in.education-samara.schools"
+
+
+def identifier(key: str, version: int) -> RecordId:
+    return RecordId(f"{key}{version:031x}")
+
+
+def logged(key: str, version: int, offset: int, follows: int | None = None) -> LoggedVersion:
+    return LoggedVersion(
+        key=key,
+        version=version,
+        record_id=identifier(key, version),
+        supersedes=None if follows is None else identifier(key, follows),
+        fingerprint=bytes([version]),
+        partition=0,
+        offset=offset,
+    )
+
+
+def refusal(offset: int, reason: Reason = Reason.RULE_VIOLATED) -> LoggedRefusal:
+    return LoggedRefusal(partition=0, offset=offset, reason=reason)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    opened = Ledger.open(tmp_path / "schools.sqlite", TOPIC)
+    yield opened
+    opened.close()
+
+
+def standings(ledger: Ledger, key: str) -> dict[int, Standing]:
+    return {sent.version: sent.standing for sent in ledger.known(key, whole=True)}
+
+
+def test_what_was_taken_in_is_known_after_opening_the_file_again(tmp_path: Path) -> None:
+    path = tmp_path / "schools.sqlite"
+    first = Ledger.open(path, TOPIC)
+    first.take(sent=[logged("a", 1, 7)], positions={(TOPIC, 0): 8})
+    first.close()
+    second = Ledger.open(path, TOPIC)
+    assert [sent.record_id for sent in second.known("a")] == [identifier("a", 1)]
+    assert second.positions() == {(TOPIC, 0): 8}
+    second.close()
+
+
+def test_a_refused_version_names_its_quarantine_id(ledger: Ledger) -> None:
+    ledger.take(sent=[logged("a", 1, 7)], positions={})
+    ledger.take(refused=[refusal(7)], positions={})
+    (sent,) = ledger.known("a")
+    assert (sent.standing, sent.quarantine_id) == (Standing.REFUSED, f"{TOPIC}/0/7")
+
+
+def test_versions_behind_a_refused_one_hang_whenever_the_refusal_is_read(ledger: Ledger) -> None:
+    sent = [logged("a", 1, 1), logged("a", 2, 2, follows=1), logged("a", 3, 3, follows=2)]
+    ledger.take(sent=sent, positions={})
+    ledger.take(refused=[refusal(1)], positions={})
+    ledger.take(sent=[logged("a", 4, 4, follows=3), logged("a", 5, 5)], positions={})
+    assert standings(ledger, "a") == {
+        1: Standing.REFUSED,
+        2: Standing.HANGS,
+        3: Standing.HANGS,
+        4: Standing.HANGS,
+        5: Standing.STANDS,
+    }
+
+
+def test_known_versions_reach_down_to_the_newest_that_stands(ledger: Ledger) -> None:
+    sent = [logged("a", 1, 1), logged("a", 2, 2, follows=1), logged("a", 3, 3, follows=2)]
+    ledger.take(sent=sent, refused=[refusal(3)], positions={})
+    assert [sent.version for sent in ledger.known("a")] == [3, 2]
+    assert [sent.version for sent in ledger.known("a", whole=True)] == [3, 2, 1]
+
+
+def test_a_batch_that_fails_leaves_nothing_behind(ledger: Ledger) -> None:
+    def failing() -> Iterator[LoggedVersion]:
+        yield logged("a", 1, 1)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        ledger.take(sent=failing(), positions={(TOPIC, 0): 2})
+    assert ledger.known("a") == []
+    assert ledger.positions() == {}
+
+
+def test_records_and_refusals_are_tallied_between_offsets(ledger: Ledger) -> None:
+    sent = [logged("a", 1, 1), logged("b", 1, 3), logged("c", 1, 5), logged("d", 1, 9)]
+    ledger.take(sent=sent, refused=[refusal(1), refusal(5, Reason.TRAILING_BYTES)], positions={})
+    tally = ledger.tally(0, 3)
+    assert (tally.records, tally.end, dict(tally.refused)) == (3, 10, {Reason.TRAILING_BYTES: 1})
+    assert ledger.tally(0, 3, 5).records == 1
+    assert ledger.tally(1, 0).end == 0
+
+
+def test_keys_met_more_than_once_are_counted_per_run(ledger: Ledger) -> None:
+    ledger.see(["a", "b", "a"])
+    ledger.see(["a", "c", "b"])
+    assert ledger.seen_more_than_once() == 2
+    ledger.forget_seen()
+    ledger.see(["a"])
+    assert ledger.seen_more_than_once() == 0
+
+
+def test_a_file_that_is_no_memory_is_refused_with_the_next_step(tmp_path: Path) -> None:
+    path = tmp_path / "schools.sqlite"
+    path.write_bytes(b"not a database, and long enough to be looked at" * 50)
+    with pytest.raises(DocumentError, match=r"schools\.sqlite.*remove the file"):
+        Ledger.open(path, TOPIC)
+
+
+@dataclass
+class Model:
+    """The same memory, the slow and plain way."""
+
+    sent: list[LoggedVersion] = field(default_factory=list)
+    refused: set[int] = field(default_factory=set)
+
+    def standings(self, key: str) -> dict[int, Standing]:
+        own = sorted((one for one in self.sent if one.key == key), key=lambda one: one.offset)
+        found: dict[RecordId, Standing] = {}
+        versions: dict[int, Standing] = {}
+        for one in own:
+            ground = found.get(one.supersedes) if one.supersedes is not None else None
+            if one.offset in self.refused:
+                standing = Standing.REFUSED
+            elif ground in {Standing.REFUSED, Standing.HANGS}:
+                standing = Standing.HANGS
+            else:
+                standing = Standing.STANDS
+            found[one.record_id] = versions[one.version] = standing
+        return versions
+
+
+@st.composite
+def logs(draw: st.DrawFn) -> tuple[list[LoggedVersion], list[int]]:
+    """Versions in the log's order, each following an earlier one of its key or none."""
+    sent: list[LoggedVersion] = []
+    newest = {"a": 0, "b": 0}
+    for offset in range(draw(st.integers(1, 8))):
+        key = draw(st.sampled_from("ab"))
+        version = newest[key] = newest[key] + 1
+        earlier = draw(st.integers(0, version - 1))
+        sent.append(logged(key, version, offset, follows=earlier or None))
+    offsets = draw(st.lists(st.integers(0, len(sent) - 1), unique=True))
+    return sent, offsets
+
+
+@settings(max_examples=60, deadline=None)
+@given(logs(), st.randoms(use_true_random=False), st.integers(0, 8))
+def test_standings_depend_on_the_log_and_not_on_when_refusals_are_read(
+    log: tuple[list[LoggedVersion], list[int]], order: object, cut: int
+) -> None:
+    sent, offsets = log
+    order.shuffle(offsets)  # type: ignore[attr-defined]
+    with TemporaryDirectory() as folder:
+        ledger = Ledger.open(Path(folder) / "a.sqlite", TOPIC)
+        early = [refusal(offset) for offset in offsets if offset < cut]
+        late = [refusal(offset) for offset in offsets if offset >= cut]
+        ledger.take(sent=sent[:cut], refused=early, positions={})
+        ledger.take(sent=sent[cut:], positions={})
+        ledger.take(sent=sent, refused=late, positions={})
+        model = Model(sent=sent, refused=set(offsets))
+        assert {key: standings(ledger, key) for key in "ab"} == {
+            key: model.standings(key) for key in "ab"
+        }
+        ledger.close()

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bus.client.outlet import Outlet, size_bytes_of
+from bus.kafka.cluster import Cluster
+from bus.kafka.producer import BatchProducer
+from bus.route.delivery import Delivery
+from bus.wire.signature import BATCH_LEAVES_MAX
+from tests.factories import one_signed, signed, signer, unsigned
+
+UNREACHED = Cluster(bootstrap="127.0.0.1:1", ca_file=Path("ca.pem"), principal="x", password="x")
+
+HASHES = {
+    b"21": -973932308,
+    b"foobar": -790332482,
+    b"a-little-bit-long-string": -985981536,
+    b"a-little-bit-longer-string": -1486304829,
+    b"lkjh234lh9fiuh90y23oiuhsafujhadof229phr9h19h89h8": -58897971,
+    b"abc": 479470107,
+}
+"""What murmur2 gives in Kafka's Java client, by its own tests."""
+
+
+@pytest.mark.parametrize("partitions", [1, 4, 7])
+@pytest.mark.parametrize("key", HASHES)
+def test_a_key_goes_to_the_partition_that_kafkas_java_client_chooses(
+    key: bytes, partitions: int
+) -> None:
+    producer = BatchProducer(UNREACHED, "unused")
+    outlet = Outlet(producer, signer(), range(partitions), "publishing")
+    assert outlet.partition_of(key) == (HASHES[key] & 0x7FFFFFFF) % partitions
+
+
+def test_the_size_reckoned_before_signing_covers_the_signature() -> None:
+    whole = signed([unsigned(key=f"63-{number}") for number in range(BATCH_LEAVES_MAX)])[5]
+    bare = one_signed(key="63-5").headers[:-1]
+    delivery = Delivery(
+        topic=whole.topic, partition=0, key=whole.key, value=whole.value, headers=list(bare)
+    )
+    carried = len(whole.key or b"") + len(whole.value or b"")
+    carried += sum(len(name) + len(value) + 4 for name, value in whole.headers)
+    assert carried + 32 <= size_bytes_of(delivery)

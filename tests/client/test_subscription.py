@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from bus.client.subscription import feeds_of
+from bus.errors import DocumentError
+from bus.model.identifiers import DatasetCode, SystemCode
+from tests.factories import DATASET, region, sample_documents
+
+DAY = date(2026, 11, 24)
+PORTAL = SystemCode("region-portal")
+HEALTH = SystemCode("health-analytics")
+ORGANISATIONS = DatasetCode("organisations")
+
+
+def test_an_agreement_over_everything_is_served_from_the_accepted_topic() -> None:
+    (feed,) = feeds_of(region(), PORTAL, ORGANISATIONS, DAY)
+    assert (feed.topic, feed.view) == ("accepted.organisations", None)
+    assert feed.agreements == ("portal-organisations",)
+    assert feed.decoders
+
+
+def test_an_agreement_over_less_is_served_from_its_view_with_the_views_schema() -> None:
+    (feed,) = feeds_of(region(), HEALTH, DATASET, DAY)
+    assert feed.view is not None
+    assert feed.topic == f"view.{feed.view.code}"
+    whole = region().lock.get(DATASET, 1)
+    assert whole is not None
+    assert whole.id not in feed.decoders
+
+
+def test_two_views_are_two_topics_and_a_full_agreement_covers_them() -> None:
+    narrow = copied("portal-institutions-tolyatti", "narrow", "  - phone\n", "")
+    feeds = feeds_of(region(**narrow), PORTAL, DATASET, DAY)
+    assert len({feed.topic for feed in feeds}) == 2
+    everything = copied(
+        "portal-organisations", "everything", "dataset: organisations", f"dataset: {DATASET}"
+    )
+    feeds = feeds_of(region(**narrow, **everything), PORTAL, DATASET, DAY)
+    assert [feed.topic for feed in feeds] == [f"accepted.{DATASET}"]
+
+
+def copied(agreement: str, copy: str, old: str, new: str) -> dict[str, bytes]:
+    text = sample_documents()[f"agreements/{agreement}.yaml"].decode()
+    text = text.replace(f"agreement: {agreement}", f"agreement: {copy}").replace(old, new)
+    return {f"agreements/{copy}.yaml": text.encode()}
+
+
+@pytest.mark.parametrize(
+    ("system", "dataset", "day", "said"),
+    [
+        ("health-analytics", "organisations", DAY, "health-institutions (dataset"),
+        ("health-analytics", DATASET, date(2025, 1, 1), "begins on 2026-01-01"),
+        ("health-analytics", DATASET, date(2030, 1, 1), "ended on 2027-12-31"),
+        ("edu-registry", "organisations", DAY, "agreements of this system: none at all"),
+        ("edu-registry", "unheard-of", DAY, "there is no dataset unheard-of"),
+    ],
+)
+def test_without_an_agreement_those_that_the_system_has_are_listed(
+    system: str, dataset: str, day: date, said: str
+) -> None:
+    with pytest.raises(DocumentError) as caught:
+        feeds_of(region(), SystemCode(system), DatasetCode(dataset), day)
+    assert said in str(caught.value)

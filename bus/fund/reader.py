@@ -23,6 +23,8 @@ from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect, translated
 
 QUERIES: Final = Queries.load("bus.fund", "reader")
+RECOUNT_TIMEOUT_S: Final = 600
+"""For each table, which is read whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +168,7 @@ class FundReader:
         """
         async with translated("recount of the fund"), self._session.transaction():
             await self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await self._session.execute(f"SET LOCAL statement_timeout = '{RECOUNT_TIMEOUT_S}s'")
             kept = await self.counters()
             history = Counter[TopicPartition]()
             for dataset in self._layouts:

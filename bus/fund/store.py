@@ -28,6 +28,9 @@ from bus.postgres.session import Session, connect, translated
 
 HELD_REFUSED_MAX: Final = 2_000
 """Held records that one transaction refuses for their age."""
+_BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""Every query here looks up a few thousand rows by index; on a young table without statistics
+the planner would read the whole of it for each batch."""
 
 
 class FundStore:
@@ -45,14 +48,7 @@ class FundStore:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        session = await connect(dsn, f"bus {consumer}")
-        # Why: every query here looks up a few thousand rows by index. On a young table without
-        # statistics the planner would read the whole of it for each batch.
-        async with translated(f"bus {consumer}"):
-            await session.execute(
-                "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
-            )
-        return cls(session, layouts, consumer)
+        return cls(await connect(dsn, f"bus {consumer}", _BY_INDEX), layouts, consumer)
 
     async def close(self) -> None:
         """End the session."""

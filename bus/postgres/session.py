@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date, datetime, time
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Final, TypeAlias
 from uuid import UUID
 
@@ -39,12 +40,15 @@ SETTINGS: Final = {
 _TERMINATED: Final = "25P03"  # idle_in_transaction_session_timeout
 
 
-async def connect(dsn: str, application: str) -> Session:
+async def connect(
+    dsn: str, application: str, settings: Mapping[str, str] = MappingProxyType({})
+) -> Session:
     """Open a session under the bus's limits.
 
     Args:
         dsn: libpq's connection string or URL.
         application: Shown to the database's operator, e.g. `bus fund`.
+        settings: PostgreSQL's settings of this session, beside or instead of `SETTINGS`.
 
     Raises:
         Unavailable: PostgreSQL does not answer or refuses the login.
@@ -61,11 +65,16 @@ async def connect(dsn: str, application: str) -> Session:
             tcp_user_timeout=TCP_USER_TIMEOUT_MS,
         )
         set_json_dumps(as_json, session)
-        await session.execute(
-            "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) "
-            "AS setting(name, value)",
-            [list(SETTINGS), list(SETTINGS.values())],
-        )
+        chosen = {**SETTINGS, **settings}
+        try:
+            await session.execute(
+                "SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) "
+                "AS setting(name, value)",
+                [list(chosen), list(chosen.values())],
+            )
+        except psycopg.Error:
+            await session.close()
+            raise
     return session
 
 

@@ -178,6 +178,32 @@ async def test_one_entry_in_two_partitions_at_once_stops_a_worker_and_converges(
     await rival.close()
 
 
+async def test_a_current_row_that_another_partition_took_away_stops_the_worker(
+    store: FundStore, reader: FundReader, session: Session, dsn: str
+) -> None:
+    await store.positions({PLACE: 0, (TOPIC, 1): 0})
+    first = record("1", 1)
+    await store.apply([batch(0, first)])
+    rival = await FundStore.open(dsn, LAYOUTS)
+    follower = [batch(0, record("1", 3, Operation.CORRECT, first), partition=1)]
+    async with holding_counters(dsn):
+        applying = asyncio.create_task(
+            store.apply([batch(1, record("1", 2, Operation.ANNUL, first))])
+        )
+        await wait_until_blocked(session)
+        failing = asyncio.create_task(rival.apply(follower))
+        await wait_until_blocked(session, sessions=2)
+    await applying
+    with pytest.raises(InvariantBroken, match="another session wrote the same entries"):
+        await failing
+    assert await reader.get(SCHOOLS, SAMARA, "1") is None
+    await rival.apply(follower)
+    row = await reader.get(SCHOOLS, SAMARA, "1")
+    assert row is not None
+    assert row.version == 3
+    await rival.close()
+
+
 async def test_a_database_that_does_not_answer_is_unavailable_and_its_password_untold() -> None:
     with pytest.raises(Unavailable) as caught:
         await FundStore.open("host=127.0.0.1 port=1 user=bus password=hidden", LAYOUTS)

@@ -241,6 +241,21 @@ async def test_several_partitions_are_written_in_one_transaction_or_not_at_all(
     await rival.close()
 
 
+async def test_a_batch_of_markers_alone_moves_the_position(
+    store: FundStore, reader: FundReader
+) -> None:
+    await store.positions({PLACE: 0})
+    (outcome,) = await store.apply([batch(0, markers=3)])
+    assert (outcome.records, outcome.outcomes) == (0, ())
+    (account,) = await reader.counters()
+    assert (account.non_records, account.difference) == (3, 0)
+
+
+async def test_nothing_to_apply_and_nothing_assigned_is_no_fault(store: FundStore) -> None:
+    assert await store.positions({}) == {}
+    assert await store.apply([]) == ()
+
+
 async def test_batches_that_leave_a_gap_are_refused(store: FundStore) -> None:
     await store.positions({PLACE: 0})
     with pytest.raises(InvariantBroken, match="1 was expected"):

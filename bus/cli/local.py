@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Annotated
 
 import typer
@@ -85,6 +86,8 @@ def reset(
     if not yes:
         typer.confirm(f"Remove every record, secret and log under {home}?", abort=True, err=True)
     platform.reset(home)
+    # What publishers remember of topics that are gone would be refused by the next one.
+    shutil.rmtree(home / "publish", ignore_errors=True)
     if json:
         print_json({"removed": home})
     else:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
+from bus.client import ledger_queries
 from bus.client.decision import KnownVersion, Standing
 from bus.errors import DocumentError
 from bus.model.identifiers import RecordId
@@ -22,68 +23,6 @@ from bus.wire.topics import Position
 
 _FORMAT: Final = 1
 _NO_STOP: Final = 2**63 - 1
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS version (
-    key TEXT NOT NULL,
-    version INTEGER NOT NULL,
-    record_id TEXT NOT NULL,
-    supersedes TEXT,
-    fingerprint BLOB NOT NULL,
-    place_partition INTEGER NOT NULL,
-    place_offset INTEGER NOT NULL,
-    standing TEXT NOT NULL,
-    reason TEXT,
-    PRIMARY KEY (key, version)
-) WITHOUT ROWID;
-CREATE UNIQUE INDEX IF NOT EXISTS version_place ON version (place_partition, place_offset);
-CREATE TABLE IF NOT EXISTS position (
-    topic TEXT NOT NULL,
-    partition INTEGER NOT NULL,
-    next_offset INTEGER NOT NULL,
-    PRIMARY KEY (topic, partition)
-) WITHOUT ROWID;
-CREATE TEMP TABLE seen (key TEXT PRIMARY KEY, more_than_once INTEGER NOT NULL) WITHOUT ROWID;
-"""
-_KNOWN: Final = """
-SELECT version, record_id, fingerprint, standing, place_partition, place_offset, reason
-FROM version WHERE key = ? ORDER BY version DESC
-"""
-# Why the standing of the predecessor: it may have been refused before this version was sent.
-_ADD: Final = """
-INSERT OR IGNORE INTO version
-SELECT :key, :version, :record_id, :supersedes, :fingerprint, :partition, :offset,
-    CASE WHEN EXISTS (
-        SELECT 1 FROM version
-        WHERE key = :key AND record_id = :supersedes AND standing <> 'stands'
-    ) THEN 'hangs' ELSE 'stands' END,
-    NULL
-"""
-_REFUSE: Final = """
-UPDATE version SET standing = 'refused', reason = :reason
-WHERE place_partition = :partition AND place_offset = :offset
-RETURNING key, record_id
-"""
-_HANG_FOLLOWERS: Final = """
-WITH RECURSIVE follower (record_id) AS (
-    SELECT record_id FROM version WHERE key = :key AND supersedes = :record_id
-    UNION
-    SELECT version.record_id FROM version JOIN follower ON version.supersedes = follower.record_id
-    WHERE version.key = :key
-)
-UPDATE version SET standing = 'hangs'
-WHERE key = :key AND standing = 'stands' AND record_id IN (SELECT record_id FROM follower)
-"""
-_MOVE: Final = """
-INSERT INTO position VALUES (?, ?, ?)
-ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
-"""
-_SEE: Final = """
-INSERT INTO seen VALUES (?, 0) ON CONFLICT (key) DO UPDATE SET more_than_once = 1
-"""
-_COUNT: Final = """
-SELECT reason, count(*), max(place_offset) FROM version
-WHERE place_partition = ? AND place_offset >= ? AND place_offset < ? GROUP BY reason
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +85,7 @@ class Ledger:
             (written,) = connection.execute("PRAGMA user_version").fetchone()
             if written not in {0, _FORMAT}:
                 raise _unusable(path, f"format {written}, not {_FORMAT}")
-            connection.executescript(_TABLES)
+            connection.executescript(ledger_queries.TABLES)
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
         except sqlite3.DatabaseError as problem:
             connection.close()
@@ -165,6 +104,19 @@ class Ledger:
         rows = self._connection.execute("SELECT topic, partition, next_offset FROM position")
         return {(topic, partition): offset for topic, partition, offset in rows}
 
+    def bind(self, topic: str, topic_id: str) -> bool:
+        """Tell whether a topic is the one that was read so far; the first one told is.
+
+        Args:
+            topic: Its name.
+            topic_id: Kafka's id of it; a topic that was deleted and made again has another.
+        """
+        self._connection.execute("INSERT OR IGNORE INTO log VALUES (?, ?)", (topic, topic_id))
+        (known,) = self._connection.execute(
+            "SELECT id FROM log WHERE topic = ?", (topic,)
+        ).fetchone()
+        return bool(known == topic_id)
+
     def known(self, key: str, *, whole: bool = False) -> list[KnownVersion]:
         """Tell the versions sent of one entry, newest first.
 
@@ -181,7 +133,7 @@ class Ledger:
             partition,
             offset,
             reason,
-        ) in self._connection.execute(_KNOWN, (key,)):
+        ) in self._connection.execute(ledger_queries.KNOWN, (key,)):
             position = Position(topic=self._topic, partition=partition, offset=offset)
             known = KnownVersion(
                 version=version,
@@ -214,16 +166,17 @@ class Ledger:
         """
         with _transaction(self._connection) as connection:
             for version in sent:
-                connection.execute(_ADD, _parameters(version))
+                connection.execute(ledger_queries.ADD, _parameters(version))
             for refusal in refused:
                 self._refuse(refusal)
             connection.executemany(
-                _MOVE, [(*place, next_offset) for place, next_offset in positions.items()]
+                ledger_queries.MOVE,
+                [(*place, next_offset) for place, next_offset in positions.items()],
             )
 
     def _refuse(self, refusal: LoggedRefusal) -> None:
         rows = self._connection.execute(
-            _REFUSE,
+            ledger_queries.REFUSE,
             {
                 "reason": refusal.reason.value,
                 "partition": refusal.partition,
@@ -231,7 +184,9 @@ class Ledger:
             },
         ).fetchall()
         for key, record_id in rows:
-            self._connection.execute(_HANG_FOLLOWERS, {"key": key, "record_id": record_id})
+            self._connection.execute(
+                ledger_queries.HANG_FOLLOWERS, {"key": key, "record_id": record_id}
+            )
 
     def tally(self, partition: int, start: int, stop: int = _NO_STOP) -> Tally:
         """Count the own records between two offsets of a partition, and those refused by reason.
@@ -243,7 +198,9 @@ class Ledger:
         """
         records = end = 0
         refused: dict[Reason, int] = {}
-        for reason, count, last in self._connection.execute(_COUNT, (partition, start, stop)):
+        for reason, count, last in self._connection.execute(
+            ledger_queries.COUNT, (partition, start, stop)
+        ):
             records += count
             end = max(end, last + 1)
             if reason is not None:
@@ -257,7 +214,7 @@ class Ledger:
     def see(self, keys: Sequence[str]) -> None:
         """Note keys that rows of this run have brought."""
         with _transaction(self._connection) as connection:
-            connection.executemany(_SEE, [(key,) for key in keys])
+            connection.executemany(ledger_queries.SEE, [(key,) for key in keys])
 
     def seen_more_than_once(self) -> int:
         """Count the keys that more than one row of this run has brought."""

@@ -11,8 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bus.client.faults import translated
 from bus.client.ledger import Ledger
+from bus.client.log_identity import topic_id
 from bus.client.own_log import Place, Source, own_version, refusal_of, starting_offsets
-from bus.errors import Unavailable
+from bus.errors import DocumentError, Unavailable
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
 from bus.model.record import RawRecord
@@ -57,6 +58,7 @@ class LogReader:
                 await consumer.start()
                 self._inbound = await self._partitions(self._source.inbound)
                 self._quarantine = await self._partitions(self._source.quarantine)
+                await self._bind()
                 await self._assign()
         except BaseException:
             await stop_consumer(consumer)
@@ -84,6 +86,15 @@ class LogReader:
         await self._consumer.end_offsets([TopicPartition(topic, 0)])
         numbers = self._consumer.partitions_for_topic(topic) or ()
         return [TopicPartition(topic, number) for number in sorted(numbers)]
+
+    async def _bind(self) -> None:
+        """Make sure that the memory is of these topics, and not of others of their names."""
+        for topic in (self._source.inbound, self._source.quarantine):
+            if not self._ledger.bind(topic, await topic_id(self._cluster, topic)):
+                raise DocumentError(
+                    f"{self._memory}: {topic} was made anew since it was read; what the memory "
+                    "holds was never sent to this one: remove the file, then start again"
+                )
 
     async def _assign(self) -> None:
         assert self._consumer is not None

@@ -19,6 +19,7 @@ from bus.catalogue.manifest import Manifest, parse_manifest, render_manifest
 from bus.catalogue.region import parse_region
 from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.errors import DocumentError, InvariantBroken, Unavailable
+from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
 from bus.wire import topics
 
@@ -58,7 +59,7 @@ class CatalogueReader:
 
     async def __aexit__(self, *_: object) -> None:
         if self._consumer is not None:
-            await self._consumer.stop()
+            await stop_consumer(self._consumer)
 
     async def read_to_end(self) -> None:
         """Read what the topic holds now.

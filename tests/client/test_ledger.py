@@ -108,6 +108,12 @@ def test_records_and_refusals_are_tallied_between_offsets(ledger: Ledger) -> Non
     assert ledger.tally(1, 0).end == 0
 
 
+def test_a_topic_made_anew_under_its_old_name_is_recognised(ledger: Ledger) -> None:
+    assert ledger.bind(TOPIC, "first")
+    assert ledger.bind(TOPIC, "first")
+    assert not ledger.bind(TOPIC, "second")
+
+
 def test_keys_met_more_than_once_are_counted_per_run(ledger: Ledger) -> None:
     ledger.see(["a", "b", "a"])
     ledger.see(["a", "c", "b"])

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord
 from bus.client import BadRow, Publisher, RowGiven
 from bus.client.own_log import Source, own_version
 from bus.errors import DocumentError, Unavailable
+from bus.kafka.administration import connect_admin
 from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Reason
 from bus.tables.problems import Problem, ProblemKind
@@ -247,6 +248,23 @@ async def test_gaps_that_transactions_leave_in_the_log_are_read_over(
         assert (await publisher.publish([row(8100), row(8101)])).sent == 2
     async with opening() as publisher:
         assert (await publisher.publish([row(8100), row(8101)])).repeats == 2
+
+
+async def test_a_topic_made_anew_is_not_taken_for_the_one_that_was_read(
+    installation: Installation, opening: Open
+) -> None:
+    async with opening() as publisher:
+        await publisher.publish([row(9000)])
+    admin = connect_admin(installation.admin)
+    for future in admin.client.delete_topics([SOURCE.inbound]).values():
+        await asyncio.to_thread(future.result, 20)
+    await installation.apply(installation.documents())
+    with pytest.raises(DocumentError, match=r"made anew.*remove the file"):
+        async with opening():
+            pass
+    forget(installation)
+    async with opening() as publisher:
+        assert (await publisher.publish([row(9000)])).sent == 1
 
 
 COUNT = 12_000

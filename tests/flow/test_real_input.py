@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +12,7 @@ import pytest
 from bus.wiring import Installation
 from tests.factories import ROOT
 from tests.flow import path
+from tests.flow.command_line import bus
 
 SHARED = ROOT.parent / "shared/data"
 FILES = {
@@ -40,19 +38,6 @@ FILES = {
         341,
     ),
 }
-
-
-def bus(installation: Installation, *arguments: str) -> tuple[int, str, str]:
-    ended = subprocess.run(
-        [sys.executable, "-c", "from bus.cli.main import run; run()", *arguments],
-        env={**os.environ, "BUS_HOME": str(installation.home)},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    return ended.returncode, ended.stdout, ended.stderr
 
 
 async def published(installation: Installation, name: str) -> Mapping[str, Any]:

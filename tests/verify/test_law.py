@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bus.verify.law import (
+    AcceptedLaw,
+    InboundLaw,
+    InboundMarks,
+    QuarantineLaw,
+    Verification,
+    inbound_law,
+)
+
+BEGIN, COMMITTED = 10, 40
+offsets = st.sets(st.integers(BEGIN, COMMITTED - 1))
+
+
+def law(records: set[int], accepted: Sequence[int], quarantined: Sequence[int]) -> InboundLaw:
+    marks = InboundMarks(begin=BEGIN, committed=COMMITTED)
+    for offset in records:
+        marks.record(offset)
+    for offset in accepted:
+        marks.accepted(offset)
+    for offset in quarantined:
+        marks.quarantined(offset)
+    return inbound_law("in.a.b", 0, marks, COMMITTED)
+
+
+@given(offsets, offsets)
+def test_the_law_holds_where_every_record_has_an_outcome(first: set[int], second: set[int]) -> None:
+    found = law(first | second, sorted(first), sorted(second - first))
+    assert found.holds
+    assert found.accepted + found.quarantined == found.records == len(first | second)
+
+
+@given(offsets.filter(bool), st.data())
+def test_one_record_without_an_outcome_is_lost_and_named(
+    records: set[int], data: st.DataObject
+) -> None:
+    lost = data.draw(st.sampled_from(sorted(records)))
+    found = law(records, sorted(records - {lost}), [])
+    assert (found.lost, found.first_lost, found.holds) == (1, lost, False)
+
+
+@given(offsets, st.integers(BEGIN, COMMITTED - 1))
+def test_an_outcome_without_a_record_is_invented(records: set[int], other: int) -> None:
+    found = law(records - {other}, sorted(records | {other}), [])
+    assert (found.invented, found.holds) == (1, False)
+
+
+@given(offsets)
+def test_repeated_outcomes_count_once(records: set[int]) -> None:
+    twice = [*sorted(records), *sorted(records)]
+    assert law(records, twice, []) == law(records, sorted(records), [])
+
+
+def test_accepted_wins_over_quarantine() -> None:
+    found = law({12}, [12], [12])
+    assert (found.accepted, found.quarantined, found.holds) == (1, 0, True)
+
+
+def test_what_lies_beyond_the_commit_or_before_the_log_is_left_out() -> None:
+    assert law({5, 40, 41}, [5, 41], [40]) == law(set(), [], [])
+
+
+def accepted(**changed: int) -> AcceptedLaw:
+    sound = {
+        "partition": 0, "position": 9, "records": 8, "history": 4, "refused": 1, "held": 1,
+        "repeats": 2, "kept_records": 8,
+    }  # fmt: skip
+    return AcceptedLaw(topic="accepted.b", **{**sound, **changed})
+
+
+def verification(
+    *, accepted_law: AcceptedLaw | None = None, missing: int = 0, lost: int = 0, doubled: int = 0
+) -> Verification:
+    return Verification(
+        inbound=(law({12}, [12], []),),
+        accepted=(accepted_law or accepted(),),
+        quarantine=(QuarantineLaw(topic="quarantine.a", distinct=3, missing=missing),),
+        accepted_ids=8,
+        lost_in_fund=lost,
+        doubled_in_fund=doubled,
+    )
+
+
+def test_the_whole_holds_only_where_every_part_does() -> None:
+    assert verification().holds
+    for changed in ("records", "history", "refused", "held", "repeats", "kept_records"):
+        assert not verification(accepted_law=accepted(**{changed: 5})).holds, changed
+    assert not verification(missing=1).holds
+    assert not verification(lost=1).holds
+    assert not verification(doubled=1).holds

@@ -1,4 +1,7 @@
-"""How the tests share two cores: rooms that start engines stay together in one process."""
+"""How the tests share two cores: rooms that start engines stay together in one process.
+
+Their engines are fixtures of a package, so they are stopped when the room is done.
+"""
 
 from __future__ import annotations
 

@@ -16,14 +16,14 @@ NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
 TODAY = NOW.date()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engines]:
     platform = tmp_path_factory.mktemp("platform") / "home"
     yield up(platform)
     reset(platform)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin_cluster(engines: Engines) -> Cluster:
     return Cluster(
         bootstrap=engines.kafka_bootstrap,
@@ -33,7 +33,7 @@ def admin_cluster(engines: Engines) -> Cluster:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def admin(admin_cluster: Cluster) -> Administration:
     return connect_admin(admin_cluster)
 

@@ -23,8 +23,6 @@ from bus.cli import demo as command
 from bus.demo import programme
 from bus.demo.careless import CARELESS
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 ROOT = Path(__file__).parent.parent.parent
 BUS = [sys.executable, "-c", "from bus.cli.main import run; run()"]
 RECORDS = "500"

@@ -22,7 +22,7 @@ from tests.factories import ROOT
 REGION = ROOT / "deploy/samara/region.yaml"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("flow") / "home"
     up(folder)

@@ -24,7 +24,7 @@ from tests.fund.samples import LAYOUTS
 _NUMBERS = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres() -> Iterator[str]:
     """Start an engine for the session; give its connection string without a database."""
     root = Path(tempfile.mkdtemp(prefix="bus-fund-", dir="/var/tmp"))

@@ -28,7 +28,7 @@ class Start:
     seen: frozenset[str]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     folder = tmp_path_factory.mktemp("shared") / "home"
     with watching_processes() as seen:

@@ -35,13 +35,13 @@ def emptied_afterwards(admin: Administration) -> Iterator[None]:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def fund_dsn(engines: Engines) -> str:
     password = engines.postgres_password_file.read_text().strip()
     return engines.postgres_dsn.replace("@", f":{password}@", 1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def documents(admin: Administration, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     home = tmp_path_factory.mktemp("installation")
     region = parse_region(read_documents(REGION_FILE, None))

@@ -11,6 +11,7 @@ import faust
 from bus.agents.fault import stopping_on_fault
 from bus.agents.transport import BatchApp, PartitionBatch
 from bus.enforce.judge import judge
+from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.producer import BatchProducer
 from bus.route.plan import plan
@@ -42,6 +43,8 @@ def register(app: BatchApp, enforcement: Enforcement) -> None:
     @app.agent(app.batches, name="enforce")
     async def enforce(stream: faust.StreamT[PartitionBatch]) -> None:
         async for batch in stream:
+            if batch.epoch != app.batch_consumer.epoch:
+                continue  # of an assignment that ended: whoever has the partition now reads it
             with stopping_on_fault("enforce", batch):
                 snapshot = enforcement.catalogue.snapshot
                 verdicts = judge(
@@ -80,6 +83,21 @@ class _Settler:
             while self._waiting:
                 batch, outputs = self._waiting.popleft()
                 with stopping_on_fault("settle", batch):
-                    await asyncio.gather(*outputs)
+                    await _durable(outputs)
                     consumer.settle(batch)
                 self._room.release()
+
+
+async def _durable(outputs: list[asyncio.Future[object]]) -> None:
+    """Wait for every output; one that was given up is a fault like any other.
+
+    Raises:
+        Unavailable: The producer gave an output up.
+        Exception: What Kafka answered to an output.
+    """
+    if outputs:
+        await asyncio.wait(outputs)
+    for output in outputs:
+        if output.cancelled():
+            raise Unavailable("the producer gave up an output; look at the broker's log")
+        output.result()

@@ -13,17 +13,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bus.agents.exit_codes import (
+    EXIT_CONFIGURATION,
+    EXIT_FAULT,
+    EXIT_FENCED,
+    EXIT_UNAVAILABLE,
+)
 from bus.agents.transport import PartitionBatch
-from bus.errors import Fenced, Unavailable
+from bus.errors import BusError, DocumentError, Fenced, Unavailable
 
 logger = logging.getLogger(__name__)
-
-EXIT_FAULT = 70
-"""A fault of the bus itself, `EX_SOFTWARE`."""
-EXIT_UNAVAILABLE = 69
-"""Kafka or PostgreSQL does not answer, `EX_UNAVAILABLE`."""
-EXIT_FENCED = 75
-"""Another worker took over; starting again is right, `EX_TEMPFAIL`."""
 
 
 def stop_process(where: str, problem: BaseException) -> None:
@@ -33,9 +32,15 @@ def stop_process(where: str, problem: BaseException) -> None:
             code = EXIT_FENCED
         case Unavailable():
             code = EXIT_UNAVAILABLE
+        case DocumentError():
+            code = EXIT_CONFIGURATION
         case _:
             code = EXIT_FAULT
-    logger.critical("worker.stopped where=%s exit=%d", where, code, exc_info=problem)
+    # Why no traceback for the bus's own errors: their text says what to do.
+    trace = None if isinstance(problem, BusError) else problem
+    logger.critical(
+        "worker.stopped where=%s exit=%d problem=%s", where, code, problem, exc_info=trace
+    )
     for handler in logging.getLogger().handlers:
         handler.flush()
     sys.stderr.flush()

@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from bus.agents.exit_codes import EXIT_CONFIGURATION
 from bus.agents.role import Role
+from bus.errors import DocumentError
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,11 @@ class Supervisor:
         while True:
             started = loop.time()
             code = await self._run_once(slot)
+            if code == EXIT_CONFIGURATION:
+                raise DocumentError(
+                    f"worker {slot} can't work with these documents or settings; its own message "
+                    f"stands in {self._told_in(slot)}"
+                )
             if loop.time() - started >= HEALTHY_AFTER_S:
                 pause_s = PAUSE_FIRST_S
             logger.warning("worker.ended slot=%s exit=%s again_in_s=%.1f", slot, code, pause_s)
@@ -106,6 +113,9 @@ class Supervisor:
         except asyncio.CancelledError:
             await _stop(process)
             raise
+
+    def _told_in(self, slot: Slot) -> str:
+        return "the lines above" if self._log_folder is None else f"{self._log_folder}/{slot}.log"
 
     def _open_log(self, slot: Slot) -> IO[bytes] | None:
         if self._log_folder is None:

@@ -8,7 +8,7 @@ which offset is safe is ours to say, and comes from one rule:
 
     a batch begins where the one before it ended; a position moves when its outputs are durable.
 
-This touches private methods of Faust: the version is pinned, and `tests/agents/` runs on real
+This touches private methods of Faust: the version is pinned, and `tests/flow/` runs on real
 Kafka. Source: ADR-0002.
 """
 
@@ -158,6 +158,12 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         beginnings = await consumer.beginning_offsets(missing) if missing else {}
         return {**positions, **beginnings}
 
+    @property
+    def is_fetching(self) -> bool:
+        """Whether aiokafka's fetching task lives: it may end in a fault that it only logs."""
+        consumer = self._consumer
+        return consumer is None or not consumer._fetcher._fetch_task.done()  # noqa: SLF001
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Do nothing: Faust's stall detector reads its own bookkeeping, which is not in use."""
 
@@ -237,6 +243,11 @@ class BatchConsumer(driver.Consumer):
             records=records,
             epoch=self.epoch,
         )
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether records can still come; where not, the process has to be started again."""
+        return cast("BatchConsumerThread", self._thread).is_fetching
 
     def settle(self, batch: PartitionBatch) -> None:
         """Say that everything a batch demands is durable; its end may be committed."""

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import assert_never
 
@@ -22,11 +23,12 @@ from faust.types import TP
 
 from bus.agents import enforce, fund, quarantine
 from bus.agents.fault import stop_process
+from bus.agents.housekeeping import keep_house
 from bus.agents.log import configure_logging
 from bus.agents.role import Role
 from bus.agents.transport import BatchApp, PositionSource, Reading
 from bus.catalogue.parties import BUS
-from bus.errors import DocumentError
+from bus.errors import DocumentError, Unavailable
 from bus.fund.layout import Layouts, layouts_of
 from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
@@ -37,6 +39,8 @@ from bus.wire.signature import BatchSigner, SignatureChecker
 from bus.wiring import Installation
 
 logger = logging.getLogger(__name__)
+
+FETCHING_LOOK_S = 2.0
 
 
 async def run_worker(role: Role, slot: int, installation: Installation) -> None:
@@ -62,12 +66,21 @@ async def run_worker(role: Role, slot: int, installation: Installation) -> None:
             asyncio.ensure_future(stopping.wait()),
             asyncio.ensure_future(app._crashed.wait()),  # noqa: SLF001 - mode has no public way
         )
+        watch = asyncio.create_task(_watch_fetching(app), name="watch")
         await asyncio.wait({stop, crash}, return_when=asyncio.FIRST_COMPLETED)
         if crash.done():
             stop_process("faust", app.crash_reason or RuntimeError("Faust crashed"))
         crash.cancel()
+        watch.cancel()
         await app.stop()
         logger.info("worker.ended role=%s slot=%d", role, slot)
+
+
+async def _watch_fetching(app: BatchApp) -> None:
+    """End the process when nothing can come any more: a stalled worker looks like an idle one."""
+    while app.batch_consumer.is_fetching:  # noqa: ASYNC110 - the task is in another thread
+        await asyncio.sleep(FETCHING_LOOK_S)
+    stop_process("fetching", Unavailable("aiokafka's fetching has ended; its log line says why"))
 
 
 @contextmanager
@@ -100,7 +113,7 @@ async def _composed(role: Role, slot: int, installation: Installation) -> AsyncI
     """Connect what the role needs and attach its agent."""
     cluster = installation.cluster_as(BUS)
     async with AsyncExitStack() as stack:
-        catalogue = CatalogueFollower(cluster)
+        catalogue = CatalogueFollower(cluster, partial(stop_process, "catalogue"))
         await catalogue.start()
         stack.push_async_callback(catalogue.stop)
 
@@ -142,6 +155,11 @@ async def _composed(role: Role, slot: int, installation: Installation) -> AsyncI
                         catalogue=catalogue, store=store, adopted=catalogue.snapshot.version
                     ),
                 )
+                if slot == 0:
+                    producer = await stack.enter_async_context(
+                        BatchProducer(cluster, client_id=f"{role.group}.housekeeping")
+                    )
+                    app.task(partial(keep_house, dsn, catalogue, producer))
             case Role.QUARANTINE:
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)

@@ -48,7 +48,18 @@ async def _verify(current: Installation) -> Verification:
 
 def _print(found: Verification) -> None:
     print_table(
-        ["inbound partition", "upto", "records", "accepted", "quarantined", "lost", "invented", ""],
+        [
+            "inbound partition",
+            "upto",
+            "records",
+            "accepted",
+            "quarantined",
+            "lost",
+            "invented",
+            "removed",
+            "lag",
+            "",
+        ],
         [
             [
                 f"{law.topic}/{law.partition}",
@@ -58,14 +69,26 @@ def _print(found: Verification) -> None:
                 law.quarantined,
                 law.lost,
                 law.invented,
+                law.removed,
+                law.lag,
                 _sign(holds=law.holds),
             ]
             for law in found.inbound
-            if law.records or not law.holds
+            if law.records or law.lag or not law.holds
         ],
     )
     print_table(
-        ["accepted partition", "upto", "records", "history", "repeats", "refused", "held", ""],
+        [
+            "accepted partition",
+            "upto",
+            "records",
+            "history",
+            "repeats",
+            "refused",
+            "held",
+            "lag",
+            "",
+        ],
         [
             [
                 f"{law.topic}/{law.partition}",
@@ -75,10 +98,11 @@ def _print(found: Verification) -> None:
                 law.repeats,
                 law.refused,
                 law.held,
+                law.lag,
                 _sign(holds=law.holds),
             ]
             for law in found.accepted
-            if law.records or not law.holds
+            if law.records or law.lag or not law.holds
         ],
     )
     print_table(

@@ -63,6 +63,10 @@ _EARLIEST_ZONE_MS: Final = 14 * 3_600_000
 _NEVER: Final = "False"
 
 
+PATTERN_TEXT_MAX: Final = 1_000
+"""Characters; a longer text breaks every pattern rule without being searched."""
+
+
 class RuleSource:
     """Turns rules into conditions; keeps which fields they read and which rules make no sense."""
 
@@ -159,7 +163,8 @@ class RuleSource:
         if not isinstance(field.shape, TextShape | EnumShape):
             return None
         matches = self._writer.constant("matches", re.compile(rule.pattern).fullmatch)
-        return f"{matches}({field.local}) is None"
+        # Why a limit: an expression may take a time that grows with the square of the text.
+        return f"(len({field.local}) > {PATTERN_TEXT_MAX} or {matches}({field.local}) is None)"
 
     def _enumeration(self, rule: EnumerationRule, field: FieldValue) -> str | None:
         match field.shape:

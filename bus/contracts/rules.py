@@ -74,7 +74,10 @@ class RequiredRule(_RuleBase):
 
 
 class PatternRule(_RuleBase):
-    """The whole text matches a regular expression (Python's syntax, anchored at both ends)."""
+    """The whole text matches a regular expression (Python syntax, anchored at both ends).
+
+    A text of more than 1,000 characters breaks the rule without being searched.
+    """
 
     kind: Literal["pattern"]
     field: FieldPath

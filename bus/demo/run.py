@@ -134,7 +134,8 @@ class _Show:
     say: Callable[[str], None]
 
     async def run(self) -> Account:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _interrupt)
+        interruption = _Interruption()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, interruption.begin)
         stage = await set_stage(self.installation, self.programme, self.clock, self._tell)
         cluster, dsn = self.installation.cluster_as_admin(), self.installation.fund_dsn()
         async with (
@@ -143,7 +144,9 @@ class _Show:
         ):
             async with self._screen(stage, meter) as tell:
                 await helpers.unless_one_fails(play(stage, meter, tell))
+                interruption.check()
                 account = await take_account(stage, self.engines, tell)
+                interruption.check()
             if self.options.screen is not None:
                 await helpers.unless_one_fails(self._stay_up(stage, account, self.options.screen))
         return account
@@ -206,8 +209,19 @@ async def _show_flow(live: Live, stage: Stage, meter: Meter, spoken: Language) -
         await asyncio.sleep(_REFRESH_S)
 
 
-def _interrupt() -> None:
-    signal.raise_signal(signal.SIGINT)
+class _Interruption:
+    """SIGTERM does what Ctrl-C does, also where a library swallows the cancellation it causes."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def begin(self) -> None:
+        self._begun = True
+        signal.raise_signal(signal.SIGINT)
+
+    def check(self) -> None:
+        if self._begun:
+            raise KeyboardInterrupt
 
 
 def _write_table(path: Path, records: tuple[Values, ...]) -> None:

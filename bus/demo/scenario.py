@@ -37,6 +37,8 @@ LOG_FOLDER: Final = "log"
 _DELIVERY_S: Final = 20.0
 """How long consumers may take for what is accepted already."""
 _LOOK_AGAIN_S: Final = 0.05
+_CANCEL_AGAIN_S: Final = 15.0
+"""Longer than a supervisor takes to stop its workers."""
 _LOOK_AT_ENGINES_S: Final = 0.5
 T = TypeVar("T")
 
@@ -198,8 +200,12 @@ def _is_alive(pid: int) -> bool:
 
 
 async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
+    """Cancel tasks and wait for them; again where a library has swallowed the cancellation."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_CANCEL_AGAIN_S)
     await asyncio.gather(*tasks, return_exceptions=True)
 
 

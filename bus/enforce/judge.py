@@ -31,6 +31,7 @@ from bus.wire.headers import (
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
 
 VALUE_BYTES_MAX: Final = 256 * 1024
+KEY_BYTES_MAX: Final = 512
 EVENT_TIME_AHEAD_MAX_MS: Final = 5 * 60 * 1000
 """How far an agency's clock may run ahead of the broker's."""
 
@@ -100,15 +101,10 @@ def _open(
     place: int, raw: RawRecord, source: topics.Inbound, snapshot: Snapshot
 ) -> _Signed | Quarantined:
     """Guard and envelope, then all that the signature check needs."""
-    value, key = raw.value, raw.key
-    if not value:
-        return _set_aside(raw, source, Reason.EMPTY_VALUE, "value")
-    if len(value) > VALUE_BYTES_MAX:
-        return _set_aside(raw, source, Reason.VALUE_TOO_LARGE, "value")
-    if headers_bytes(raw.headers) > HEADERS_BYTES_MAX:
-        return _set_aside(raw, source, Reason.HEADERS_TOO_LARGE, "headers")
-    if not key:
-        return _set_aside(raw, source, Reason.KEY_MISMATCH, "key")
+    stopped = _guard(raw, source, snapshot)
+    if stopped is not None:
+        return _set_aside(raw, source, *stopped)
+    value, key = raw.value or b"", raw.key or b""
     envelope = parse_envelope(raw.headers, agency=source.agency, dataset=source.dataset, key=key)
     if isinstance(envelope, Flaw):
         return _set_aside(raw, source, envelope.reason, envelope.header)
@@ -132,6 +128,20 @@ def _open(
         public_key=signing_key.public_key,
         leaf=leaf_hash(raw.topic, key, signed_values(raw.headers), value),
     )
+
+
+def _guard(raw: RawRecord, source: topics.Inbound, snapshot: Snapshot) -> tuple[Reason, str] | None:
+    """Tell why a record is not even opened, or None."""
+    value, key = raw.value, raw.key
+    checks = (
+        (source.dataset not in snapshot.region.contracts, Reason.NO_CONTRACT, "topic"),
+        (not value, Reason.EMPTY_VALUE, "value"),
+        (len(value or b"") > VALUE_BYTES_MAX, Reason.VALUE_TOO_LARGE, "value"),
+        (headers_bytes(raw.headers) > HEADERS_BYTES_MAX, Reason.HEADERS_TOO_LARGE, "headers"),
+        (not key, Reason.KEY_MISMATCH, "key"),
+        (len(key or b"") > KEY_BYTES_MAX, Reason.KEY_TOO_LARGE, "key"),
+    )
+    return next(((reason, path) for fails, reason, path in checks if fails), None)
 
 
 def _refuse_key(key: TrustedKey | None, envelope: Envelope, appended_ms: int) -> Reason | None:

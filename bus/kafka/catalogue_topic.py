@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Final, Self
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from bus.catalogue.manifest import Manifest, parse_manifest, render_manifest
 from bus.catalogue.region import parse_region
@@ -127,9 +128,18 @@ class CatalogueReader:
 class CatalogueFollower:
     """Keeps one process's snapshot current."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Prepare; `start` reads the catalogue and goes on following it."""
+    def __init__(
+        self, cluster: Cluster, on_fault: Callable[[BaseException], None] | None = None
+    ) -> None:
+        """Prepare; `start` reads the catalogue and goes on following it.
+
+        Args:
+            cluster: Reached as a principal that may read the topic.
+            on_fault: Told when following has ended in a fault, for then the snapshot grows old;
+                None: only logged.
+        """
         self._reader = CatalogueReader(cluster)
+        self._on_fault = on_fault
         self._snapshot: Snapshot | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -154,6 +164,7 @@ class CatalogueFollower:
                 f"topic {topics.CATALOGUE} holds no catalogue; run `bus catalogue apply`"
             )
         self._task = asyncio.create_task(self._follow(), name="catalogue")
+        self._task.add_done_callback(self._tell_fault)
 
     async def stop(self) -> None:
         """Stop following."""
@@ -169,9 +180,23 @@ class CatalogueFollower:
             await self._changed.wait()
         return self.snapshot
 
+    def _tell_fault(self, task: asyncio.Task[None]) -> None:
+        problem = None if task.cancelled() else task.exception()
+        if problem is None:
+            return
+        logger.error("catalogue.unfollowed problem=%r", problem)
+        if self._on_fault is not None:
+            self._on_fault(problem)
+
     async def _follow(self) -> None:
         while True:
-            if not await self._reader.read(timeout_ms=1000):
+            try:
+                is_new = await self._reader.read(timeout_ms=1000)
+            except KafkaError as problem:
+                logger.warning("catalogue.no_answer problem=%r", problem)
+                await asyncio.sleep(1)
+                continue
+            if not is_new:
                 continue
             try:
                 snapshot = self._reader.snapshot()

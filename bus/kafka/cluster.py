@@ -11,6 +11,8 @@ from pathlib import Path
 
 from aiokafka.helpers import create_ssl_context
 
+from bus.kafka.tolerant_records import read_tolerantly
+
 REQUEST_TIMEOUT_MS = 40_000
 
 
@@ -27,7 +29,8 @@ class Cluster:
     password: str = field(repr=False)
 
     def aiokafka_options(self) -> dict[str, object]:
-        """Give the connection settings of an aiokafka client."""
+        """Give the connection settings of an aiokafka client, and make it read all there is."""
+        read_tolerantly()
         return {
             "bootstrap_servers": self.bootstrap,
             "security_protocol": "SASL_SSL",

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     EMPTY_VALUE = "empty_value"
     VALUE_TOO_LARGE = "value_too_large"
     HEADERS_TOO_LARGE = "headers_too_large"
+    KEY_TOO_LARGE = "key_too_large"
     HEADER_MISSING = "header_missing"
     HEADER_DOUBLED = "header_doubled"
     HEADER_MALFORMED = "header_malformed"
@@ -68,6 +69,7 @@ _STAGES = {
     Reason.EMPTY_VALUE: Stage.GUARD,
     Reason.VALUE_TOO_LARGE: Stage.GUARD,
     Reason.HEADERS_TOO_LARGE: Stage.GUARD,
+    Reason.KEY_TOO_LARGE: Stage.GUARD,
     Reason.HEADER_MISSING: Stage.ENVELOPE,
     Reason.HEADER_DOUBLED: Stage.ENVELOPE,
     Reason.HEADER_MALFORMED: Stage.ENVELOPE,

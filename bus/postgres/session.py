@@ -37,6 +37,7 @@ SETTINGS: Final = {
     "timezone": "UTC",
     "jit": "off",  # every query here is short; compiling one costs more than running it
 }
+_LIMIT_EXCEEDED: Final = "54"  # class of program limits: a row too large for an index, and so on
 _TERMINATED: Final = "25P03"  # idle_in_transaction_session_timeout
 
 
@@ -95,7 +96,9 @@ async def translated(doing: str) -> AsyncIterator[None]:
     except psycopg.Error as error:
         what = error.diag.message_primary or ("" if error.sqlstate else str(error).strip())
         told = f"{doing}: PostgreSQL says {error.sqlstate or 'nothing'}: {what}"
-        if isinstance(error, psycopg.OperationalError) or error.sqlstate == _TERMINATED:
+        limit = (error.sqlstate or "").startswith(_LIMIT_EXCEEDED)
+        away = isinstance(error, psycopg.OperationalError) and not limit
+        if away or error.sqlstate == _TERMINATED:
             raise Unavailable(f"{told}. Start again once it answers.") from None
         hint = "Are the tables of this catalogue applied, and is each key in one partition?"
         raise InvariantBroken(f"{told}. {hint}") from None

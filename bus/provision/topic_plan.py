@@ -4,9 +4,9 @@ Data topics have one partition count, the region's, because Faust assigns topics
 together. They are deleted by age, never compacted: history is the point. The broker stamps each
 record (LogAppendTime), for validity of keys, schemas and agreements is judged by that time.
 
-Data are kept 30 days here. That is the bound on how long fund and quarantine may stand still, and
-on the age of a database backup that can still be caught up from; the history itself is the
-fund's. Source: design of the bus, ADR-0004.
+Data are kept until a person deletes them: age alone must not remove what fund and quarantine have
+not been verified past. Batches are stored as they are, uncompressed, so that the size limit is the
+true size and no sender's archive swells behind it. Source: design of the bus, ADR-0004.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bus.catalogue.region import Region
 from bus.catalogue.views import views_of
 from bus.wire import topics
 
-RETENTION_DAYS: Final = 30
+FOREVER_MS: Final = -1
 INBOUND_BYTES_MAX: Final = 1024 * 1024
 SET_ASIDE_BYTES_MAX: Final = 1536 * 1024
 """Of `quarantine.*` and `release.*`: an inbound batch and the headers that say why."""
@@ -28,7 +28,6 @@ OUTBOUND_BYTES_MAX: Final = 512 * 1024
 """Of `accepted.*` and `view.*`: a record of 256 KiB and its headers, or a batch of small ones."""
 CONTROL_BYTES_MAX: Final = 1536 * 1024
 REPLICATION_FACTOR_MAX: Final = 3
-_DAY_MS: Final = 24 * 60 * 60 * 1000
 _COMPACTED: Final = "compact"
 _DELETED_BY_AGE: Final = "delete"
 
@@ -61,7 +60,7 @@ def topics_of(region: Region, *, replication_factor: int) -> Mapping[str, TopicS
             replication_factor,
             cleanup_policy=_DELETED_BY_AGE,
             bytes_max=bytes_max,
-            retention_ms=RETENTION_DAYS * _DAY_MS,
+            retention_ms=FOREVER_MS,
         )
         planned[name] = TopicSpec(
             partitions=region.partitions, replication_factor=replication_factor, config=config
@@ -91,7 +90,7 @@ def _control_topics(replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
         replication_factor,
         cleanup_policy=_DELETED_BY_AGE,
         bytes_max=CONTROL_BYTES_MAX,
-        retention_ms=RETENTION_DAYS * _DAY_MS,
+        retention_ms=FOREVER_MS,
     )
     yield (
         topics.REFUSALS,
@@ -108,6 +107,7 @@ def _config(
 ) -> Mapping[str, str]:
     config = {
         "cleanup.policy": cleanup_policy,
+        "compression.type": "uncompressed",
         "max.message.bytes": str(bytes_max),
         "message.timestamp.type": "LogAppendTime",
         "min.insync.replicas": str(max(1, replication_factor - 1)),

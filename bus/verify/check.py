@@ -57,19 +57,23 @@ async def verify(
         account = await reader.recount()
     finally:
         await reader.close()
+    async with _session(dsn) as session:
+        positions = await _quarantine_positions(session)
     progress("inbound topics")
-    marks = await _inbound_marks(cluster, committed)
+    inbound = await _bounds(cluster, "in.")
+    marks = await _inbound_marks(cluster, committed, inbound)
     progress("accepted topics")
-    accepted = await _read_accepted(cluster, marks, account)
+    bounds = await _bounds(cluster, "accepted.")
+    accepted = await _read_accepted(cluster, marks, account, bounds)
     progress("quarantine topics")
-    quarantined = await _read_quarantine(cluster, marks)
+    quarantined = await _read_quarantine(cluster, marks, positions)
     progress("fund")
     async with _session(dsn) as session:
         missing, doubled = await _compare_ids(session, layouts, accepted.ids)
         quarantine = await _compare_quarantine(session, quarantined)
     return Verification(
-        inbound=_inbound_laws(marks, committed),
-        accepted=_accepted_laws(accepted.records, account),
+        inbound=_inbound_laws(marks, committed, inbound),
+        accepted=_accepted_laws(accepted.records, account, bounds),
         quarantine=quarantine,
         accepted_ids=len(accepted.ids),
         lost_in_fund=missing,
@@ -78,18 +82,22 @@ async def verify(
 
 
 Marks = Mapping[TopicPartition, InboundMarks]
+Bounds = Mapping[TopicPartition, tuple[int, int]]
+"""Partition → the log's beginning and end."""
 
 
-async def _inbound_marks(cluster: Cluster, committed: Mapping[TopicPartition, int]) -> Marks:
-    partitions = await topic_partitions(cluster, ["in."])
-    bounds = await offsets(cluster, partitions)
+async def _bounds(cluster: Cluster, prefix: str) -> Bounds:
+    return await offsets(cluster, await topic_partitions(cluster, [prefix]))
+
+
+async def _inbound_marks(
+    cluster: Cluster, committed: Mapping[TopicPartition, int], bounds: Bounds
+) -> Marks:
     marks = {
-        partition: InboundMarks(begin=bounds[partition][0], committed=committed.get(partition, 0))
-        for partition in partitions
+        place: InboundMarks(begin=begin, committed=committed.get(place, 0))
+        for place, (begin, _) in bounds.items()
     }
-    ends = {
-        partition: min(committed.get(partition, 0), bounds[partition][1]) for partition in marks
-    }
+    ends = {place: min(committed.get(place, 0), end) for place, (_, end) in bounds.items()}
     async for record in read_whole(cluster, ends):
         marks[TopicPartition(record.topic, record.partition)].record(record.offset)
     return marks
@@ -104,11 +112,10 @@ class _Accepted:
 
 
 async def _read_accepted(
-    cluster: Cluster, marks: Marks, account: tuple[Counters, ...]
+    cluster: Cluster, marks: Marks, account: tuple[Counters, ...], bounds: Bounds
 ) -> _Accepted:
     found = _Accepted()
-    partitions = await topic_partitions(cluster, ["accepted."])
-    ends = {place: end for place, (_, end) in (await offsets(cluster, partitions)).items()}
+    ends = {place: end for place, (_, end) in bounds.items()}
     positions = {TopicPartition(one.topic, one.partition): one.next_offset for one in account}
     async for record in read_whole(cluster, ends):
         partition, offset = _origin(record)
@@ -121,18 +128,24 @@ async def _read_accepted(
     return found
 
 
+async def _quarantine_positions(session: Session) -> Mapping[TopicPartition, int]:
+    rows = await session.execute(QUERIES.get("quarantine_positions"))
+    return {
+        TopicPartition(str(topic), int(str(partition))): int(str(following))
+        for topic, partition, following in await rows.fetchall()
+    }
+
+
 async def _read_quarantine(
-    cluster: Cluster, marks: Marks
+    cluster: Cluster, marks: Marks, positions: Mapping[TopicPartition, int]
 ) -> Mapping[str, set[tuple[str, int, int]]]:
     origins: dict[str, set[tuple[str, int, int]]] = defaultdict(set)
-    partitions = await topic_partitions(cluster, ["quarantine."])
-    committed = await committed_offsets(cluster, topics.QUARANTINE_GROUP)
-    ends = {place: end for place, (_, end) in (await offsets(cluster, partitions)).items()}
+    ends = {place: end for place, (_, end) in (await _bounds(cluster, "quarantine.")).items()}
     async for record in read_whole(cluster, ends):
         partition, offset = _origin(record)
         if partition in marks:
             marks[partition].quarantined(offset)
-        if record.offset < committed.get(TopicPartition(record.topic, record.partition), 0):
+        if record.offset < positions.get(TopicPartition(record.topic, record.partition), 0):
             origins[record.topic].add((partition.topic, partition.partition, offset))
     return origins
 
@@ -183,27 +196,41 @@ async def _compare_quarantine(
     )
 
 
-def _inbound_laws(marks: Marks, committed: Mapping[TopicPartition, int]) -> tuple[InboundLaw, ...]:
+def _inbound_laws(
+    marks: Marks, committed: Mapping[TopicPartition, int], bounds: Bounds
+) -> tuple[InboundLaw, ...]:
     return tuple(
-        inbound_law(place.topic, place.partition, found, committed.get(place, 0))
+        inbound_law(
+            place.topic,
+            place.partition,
+            found,
+            committed=committed.get(place, 0),
+            end=bounds[place][1],
+        )
         for place, found in sorted(marks.items())
     )
 
 
 def _accepted_laws(
-    records: Counter[TopicPartition], account: tuple[Counters, ...]
+    records: Counter[TopicPartition], account: tuple[Counters, ...], bounds: Bounds
 ) -> tuple[AcceptedLaw, ...]:
-    return tuple(
-        AcceptedLaw(
-            topic=one.topic,
-            partition=one.partition,
-            position=one.next_offset,
-            records=records[TopicPartition(one.topic, one.partition)],
-            history=one.history,
-            refused=one.refused,
-            held=one.held,
-            repeats=one.repeats,
-            kept_records=one.records,
+    laws = []
+    for one in account:
+        place = TopicPartition(one.topic, one.partition)
+        begin, end = bounds.get(place, (0, 0))
+        laws.append(
+            AcceptedLaw(
+                topic=one.topic,
+                partition=one.partition,
+                position=one.next_offset,
+                records=records[place],
+                history=one.history,
+                refused=one.refused,
+                held=one.held,
+                repeats=one.repeats,
+                kept_records=one.records,
+                is_whole=begin <= one.first_offset,
+                lag=max(0, end - one.next_offset),
+            )
         )
-        for one in account
-    )
+    return tuple(laws)

@@ -76,15 +76,21 @@ class InboundLaw:
     invented: int
     """Outcomes whose origin is no record."""
     first_lost: int | None
+    removed: int
+    """Offsets that the log lost before they were judged: its beginning lies above the commit."""
+    lag: int
+    """Offsets behind the commit, not judged yet."""
 
     @property
     def holds(self) -> bool:
         """Whether every record has an outcome, and every outcome a record."""
-        return self.lost == self.invented == 0
+        return self.lost == self.invented == self.removed == 0
 
 
-def inbound_law(topic: str, partition: int, marks: InboundMarks, committed: int) -> InboundLaw:
-    """Draw up the account of one inbound partition."""
+def inbound_law(
+    topic: str, partition: int, marks: InboundMarks, *, committed: int, end: int
+) -> InboundLaw:
+    """Draw up the account of one inbound partition whose log ends at `end`."""
     return InboundLaw(
         topic=topic,
         partition=partition,
@@ -97,6 +103,8 @@ def inbound_law(topic: str, partition: int, marks: InboundMarks, committed: int)
         invented=marks.count(has=_ACCEPTED, lacks=_RECORD)
         + marks.count(has=_QUARANTINED, lacks=_RECORD | _ACCEPTED),
         first_lost=marks.first(_RECORD),
+        removed=max(0, marks.begin - committed),
+        lag=max(0, end - max(committed, marks.begin)),
     )
 
 
@@ -117,12 +125,21 @@ class AcceptedLaw:
     """As the fund counted them; a repeat leaves no row."""
     kept_records: int
     """As the fund counted them when it passed them."""
+    is_whole: bool
+    """Whether the topic still holds all that the fund has passed."""
+    lag: int
+    """Offsets behind the fund's position."""
 
     @property
     def holds(self) -> bool:
-        """Whether topic, rows and counters agree."""
+        """Whether topic, rows and counters agree; of a log cut short, rows and counters."""
         accounted = self.history + self.repeats + self.refused + self.held
-        return self.records == self.kept_records == accounted
+        seen = (
+            self.records == self.kept_records
+            if self.is_whole
+            else self.records <= self.kept_records
+        )
+        return seen and self.kept_records == accounted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

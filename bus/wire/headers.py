@@ -62,14 +62,17 @@ OPTIONAL: Final = frozenset({"bus_supersedes", "bus_resolves", "traceparent"})
 QUARANTINE_ONLY: Final = ("bus_appended", "bus_reason", "bus_path", "bus_violations")
 ADDED_BY_THE_BUS: Final = ("bus_in", "bus_catalogue", *QUARANTINE_ONLY)
 """What enforcement puts behind the provider's headers, in this order."""
+_CARRIED: Final = frozenset({*SIGNED, "bus_sig"})
+"""What goes on to consumers and the fund; what a sender adds of its own stays behind."""
+_TRACE: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 REQUIRED: Final = tuple(name for name in SIGNED if name not in OPTIONAL)
 
 VERSION_MAX: Final = 2**63 - 1
 HEADERS_BYTES_MAX: Final = 16 * 1024
 _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 _LANES: Final = {lane.value: lane for lane in Lane}
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z")
-_NUMBER: Final = re.compile(r"[1-9]\d{0,18}")
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,18}")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SCHEMA_PREFIX: Final = "urn:bus:schema:"
 _SOURCE_PREFIX: Final = "urn:bus:"
@@ -132,6 +135,8 @@ def parse_envelope(
     for name in ADDED_BY_THE_BUS:
         if name in present:
             return Flaw(reason=Reason.HEADER_MALFORMED, header=name)
+    if not all(map(_is_utf_8, present)):
+        return Flaw(reason=Reason.HEADER_MALFORMED, header="other")
     for name in REQUIRED:
         if not present.get(name):
             return Flaw(reason=Reason.HEADER_MISSING, header=name)
@@ -240,6 +245,11 @@ def _first_doubled(headers: Sequence[tuple[str, bytes]]) -> str:
     raise InvariantBroken("no header stands twice")
 
 
+def _is_utf_8(name: str) -> bool:
+    """Tell whether a header's name was UTF-8: what was not is read with surrogates."""
+    return name.isascii() or not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
 def _first_not_text(present: Mapping[str, bytes]) -> str:
     for name in SIGNED:
         try:
@@ -250,30 +260,49 @@ def _first_not_text(present: Mapping[str, bytes]) -> str:
 
 
 def accepted_headers(raw: RawRecord, catalogue: int) -> list[tuple[str, bytes]]:
-    """Keep the provider's headers and add where the record came from and what judged it."""
+    """Keep the standard's headers and add where the record came from and what judged it.
+
+    A header that the standard does not know is left behind: nobody signed it, and it could say
+    what no agreement grants.
+    """
+    kept = [pair for pair in raw.headers if pair[0] in _CARRIED or _is_trace(pair)]
+    return [*kept, *_origin(raw, catalogue)]
+
+
+def _is_trace(header: tuple[str, bytes]) -> bool:
+    name, value = header
+    return name == "traceparent" and _TRACE.fullmatch(value or b"") is not None
+
+
+def _origin(raw: RawRecord, catalogue: int) -> list[tuple[str, bytes]]:
     position = f"{raw.topic}/{raw.partition}/{raw.offset}"
-    return [
-        *raw.headers,
-        ("bus_in", position.encode()),
-        ("bus_catalogue", str(catalogue).encode()),
-    ]
+    return [("bus_in", position.encode()), ("bus_catalogue", str(catalogue).encode())]
 
 
 def quarantine_headers(verdict: Quarantined, catalogue: int) -> list[tuple[str, bytes]]:
-    """Keep the original headers untouched and add the reasons behind them.
+    """Keep the original headers and add the reasons behind them.
 
-    A reader takes the last header of a name: a sender may have written one of these itself.
+    A reader takes the last header of a name: a sender may have written one of these itself. A
+    name that is not UTF-8 can't be sent on and is kept as `not-utf-8:` with its bytes in hex.
     """
     violations = [
         {"rule": v.rule, "path": v.path, "severity": v.severity.value} for v in verdict.violations
     ]
+    original = [(_sendable(name), value) for name, value in verdict.raw.headers]
     return [
-        *accepted_headers(verdict.raw, catalogue),
+        *original,
+        *_origin(verdict.raw, catalogue),
         ("bus_appended", str(verdict.raw.timestamp).encode()),
         ("bus_reason", verdict.reason.value.encode()),
         ("bus_path", verdict.path.encode()),
         ("bus_violations", json.dumps(violations, separators=(",", ":")).encode()),
     ]
+
+
+def _sendable(name: str) -> str:
+    if _is_utf_8(name):
+        return name
+    return f"not-utf-8:{name.encode(errors='surrogateescape').hex()}"
 
 
 def view_headers(raw: RawRecord, *, schema_id: int, catalogue: int) -> list[tuple[str, bytes]]:
@@ -282,13 +311,11 @@ def view_headers(raw: RawRecord, *, schema_id: int, catalogue: int) -> list[tupl
     The bus signs what it cut, so the provider's signature, which no longer fits, is left out.
     """
     schema = f"{_SCHEMA_PREFIX}{schema_id}".encode()
-    kept = [
+    return [
         (name, schema if name == "ce_dataschema" else value)
-        for name, value in raw.headers
+        for name, value in accepted_headers(raw, catalogue)
         if name != "bus_sig"
     ]
-    position = f"{raw.topic}/{raw.partition}/{raw.offset}"
-    return [*kept, ("bus_in", position.encode()), ("bus_catalogue", str(catalogue).encode())]
 
 
 def parse_delivered(raw: RawRecord, dataset: DatasetCode) -> RegistryRecord:
@@ -297,7 +324,8 @@ def parse_delivered(raw: RawRecord, dataset: DatasetCode) -> RegistryRecord:
     Raises:
         InvariantBroken: The bus did not write it so: somebody else wrote to its topic.
     """
-    texts = {name: value.decode() for name, value in raw.headers if name != "bus_sig"}
+    known = {*SIGNED, "bus_in", "bus_catalogue"}
+    texts = {name: value.decode() for name, value in raw.headers if name in known}
     place = f"{raw.topic}/{raw.partition}/{raw.offset}"
     try:
         _, _, agency, system = texts["ce_source"].split(":")

@@ -31,6 +31,8 @@ INBOUND = InboundLaw(
     lost=0,
     invented=0,
     first_lost=None,
+    removed=0,
+    lag=0,
 )
 ACCEPTED = AcceptedLaw(
     topic="accepted.organisations",
@@ -42,6 +44,8 @@ ACCEPTED = AcceptedLaw(
     held=0,
     repeats=1,
     kept_records=7,
+    is_whole=True,
+    lag=0,
 )
 QUARANTINE = QuarantineLaw(topic="quarantine.tax-samara", distinct=2, missing=0)
 LAW = Verification(

@@ -193,6 +193,25 @@ def test_a_topic_of_a_dataset_without_a_contract_accepts_nothing() -> None:
     foreign = topics.Inbound(agency=factories.AGENCY, dataset=DatasetCode("unheard-of"))
     (verdict,) = judged(one_signed(), source=foreign)
     assert isinstance(verdict, Quarantined)
+    assert verdict.reason is Reason.NO_CONTRACT
+
+
+def test_a_key_is_carried_up_to_512_bytes_and_not_a_byte_more() -> None:
+    assert reason(replace(one_signed(), key=b"k" * 512))[0] is Reason.RECORD_ID_MISMATCH
+    assert reason(replace(one_signed(), key=b"k" * 513)) == (Reason.KEY_TOO_LARGE, "key")
+
+
+def test_a_header_name_that_is_not_utf_8_is_malformed() -> None:
+    name = b"x-\xff".decode(errors="surrogateescape")
+    raw = one_signed()
+    odd = replace(raw, headers=[*raw.headers, (name, b"x")])
+    assert reason(odd) == (Reason.HEADER_MALFORMED, "other")
+
+
+def test_a_text_too_long_to_be_searched_breaks_its_pattern() -> None:
+    (verdict,) = judged(one_signed(email="a@" + "." * 120_000))
+    assert isinstance(verdict, Accepted)  # the rule observes
+    assert "email-form" in {violation.rule for violation in verdict.examined.violations}
 
 
 def test_bad_records_leave_their_neighbours_alone() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -26,7 +27,7 @@ def law(records: set[int], accepted: Sequence[int], quarantined: Sequence[int]) 
         marks.accepted(offset)
     for offset in quarantined:
         marks.quarantined(offset)
-    return inbound_law("in.a.b", 0, marks, COMMITTED)
+    return inbound_law("in.a.b", 0, marks, committed=COMMITTED, end=COMMITTED + 3)
 
 
 @given(offsets, offsets)
@@ -66,10 +67,22 @@ def test_what_lies_beyond_the_commit_or_before_the_log_is_left_out() -> None:
     assert law({5, 40, 41}, [5, 41], [40]) == law(set(), [], [])
 
 
+def test_what_the_log_lost_before_it_was_judged_breaks_the_law() -> None:
+    marks = InboundMarks(begin=12, committed=10)
+    found = inbound_law("in.a.b", 0, marks, committed=10, end=15)
+    assert (found.removed, found.lag, found.holds) == (2, 3, False)
+
+
+def test_a_topic_cut_short_is_held_against_rows_and_counters_alone() -> None:
+    assert accepted(records=3, is_whole=False).holds
+    assert not accepted(records=9, is_whole=False).holds
+    assert not accepted(records=3, history=3, is_whole=False).holds
+
+
 def accepted(**changed: int) -> AcceptedLaw:
-    sound = {
+    sound: dict[str, Any] = {
         "partition": 0, "position": 9, "records": 8, "history": 4, "refused": 1, "held": 1,
-        "repeats": 2, "kept_records": 8,
+        "repeats": 2, "kept_records": 8, "is_whole": True, "lag": 0,
     }  # fmt: skip
     return AcceptedLaw(topic="accepted.b", **{**sound, **changed})
 

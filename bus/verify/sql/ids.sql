@@ -9,3 +9,6 @@ SELECT record_id FROM bus.refusals
 
 -- name: quarantined
 SELECT topic, partition, "offset" FROM bus.quarantine
+
+-- name: quarantine_positions
+SELECT topic, partition, next_offset FROM bus.positions WHERE consumer = 'quarantine'

@@ -10,8 +10,9 @@ from bus.model.record import RawRecord
 from bus.wire.record_id import is_record_id
 
 WINDOW_RECORDS: Final = 32_768
-"""Of one topic-partition. Enforcement that starts again writes again what it had on its way:
-at most eight batches of 2,000 records a partition, so a repeat lies nearer than this."""
+"""Of one topic-partition. Enforcement that starts again writes again what it had on its way and
+what it had not committed yet: eight batches of 2,000 records and a tenth of a second, so such a
+repeat lies nearer than this. A later one has an older version, which `bus.merge` takes for one."""
 
 
 class RecentIds:

@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from functools import partial
@@ -22,6 +23,7 @@ from typing import assert_never
 from faust.types import TP
 
 from bus.agents import enforce, fund, quarantine
+from bus.agents.exit_codes import EXIT_UNAVAILABLE
 from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.log import configure_logging
@@ -41,6 +43,8 @@ from bus.wiring import Installation
 logger = logging.getLogger(__name__)
 
 FETCHING_LOOK_S = 2.0
+STOP_TIMEOUT_S = 9.0
+"""Less than a supervisor's patience."""
 
 
 async def run_worker(role: Role, slot: int, installation: Installation) -> None:
@@ -70,10 +74,21 @@ async def run_worker(role: Role, slot: int, installation: Installation) -> None:
         await asyncio.wait({stop, crash}, return_when=asyncio.FIRST_COMPLETED)
         if crash.done():
             stop_process("faust", app.crash_reason or RuntimeError("Faust crashed"))
+        _end_within(STOP_TIMEOUT_S)
         crash.cancel()
         watch.cancel()
         await app.stop()
         logger.info("worker.ended role=%s slot=%d", role, slot)
+
+
+def _end_within(timeout_s: float) -> None:
+    """See that the process ends: without a broker libraries may wait for one for ever.
+
+    Nothing is lost by it. What is durable and not committed is read again by the next worker.
+    """
+    timer = threading.Timer(timeout_s, os._exit, [EXIT_UNAVAILABLE])
+    timer.daemon = True
+    timer.start()
 
 
 async def _watch_fetching(app: BatchApp) -> None:

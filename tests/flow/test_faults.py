@@ -11,7 +11,8 @@ import pytest
 
 from bus.agents.role import Role
 from bus.agents.supervisor import Slot
-from bus.local import read_engines
+from bus.agents.worker import STOP_TIMEOUT_S
+from bus.local import read_engines, up
 from bus.local.layout import Layout
 from bus.wire import topics
 from bus.wiring import Installation
@@ -127,3 +128,22 @@ async def test_a_worker_frozen_longer_than_its_session_is_replaced_and_does_no_h
     found = await path.verified(installation)
     assert found.holds, found
     assert path.accepted_of(found, IN) - before[0] == count - path.broken(count)
+
+
+async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
+    installation: Installation,
+) -> None:
+    engines = read_engines(installation.home)
+    assert engines is not None
+    with path.worker(installation, Role.FUND) as process:
+        async with asyncio.timeout(30):
+            while f"pid={process.pid}" not in path.log_of(installation, "fund-lone"):
+                await asyncio.sleep(0.1)
+        os.kill(engines.kafka_pid, signal.SIGKILL)
+        await asyncio.sleep(1.0)
+        process.terminate()
+        process.wait(STOP_TIMEOUT_S + 3)
+    await asyncio.to_thread(up, installation.home)
+    async with path.supervised(installation):
+        await path.settled(installation)
+    assert (await path.verified(installation)).holds

@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(READY)  ## real agencies' records through a real Kafka into a real PostgreSQL
+demo: $(READY)  ## a sample region's records through a real Kafka into a real PostgreSQL
 	@$(BIN)/bus demo
 
 test: $(READY)  ## every test, on engines that it starts itself

@@ -24,7 +24,6 @@ import aiokafka
 import faust
 from aiokafka import TopicPartition
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
-from faust.transport.conductor import Conductor
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
@@ -310,7 +309,6 @@ class BatchTransport(driver.Transport):
 
     Consumer = BatchConsumer
     Producer = _NoProducer
-    Conductor = Conductor
 
 
 class BatchApp(faust.App):

@@ -69,7 +69,7 @@ def exit_code(problem: BusError) -> int:
 def run() -> None:
     """Run the command line; a fault becomes one message on standard error and an exit code."""
     try:
-        app()
+        app(prog_name="bus")
     except BusError as problem:
         talk.print(f"bus: {problem}", style="red", markup=False)
         sys.exit(exit_code(problem))

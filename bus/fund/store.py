@@ -1,6 +1,6 @@
 """The data fund's writer: all that waits, in one transaction, exactly once.
 
-Source: design of the bus, ADR-0006.
+Source: design of the bus, ADR-0005.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Whoever moves a position from the offset at which its work began owns the partition. A worker that
 was replaced without knowing it finds the position moved: it is fenced, and has written nothing.
 
-Source: design of the bus, ADR-0006.
+Source: design of the bus, ADR-0002.
 """
 
 from __future__ import annotations

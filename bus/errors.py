@@ -13,6 +13,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeAlias, runtime_checkable
+
+
+@runtime_checkable
+class Bilingual(Protocol):
+    """Words that can be said in each language of the bus's users; `str` says them in English."""
+
+    def spoken(self, language: str) -> str:
+        """Say it.
+
+        Args:
+            language: `en` or `ru`.
+        """
+
+
+Words: TypeAlias = "str | Bilingual"
+"""What a person is told: `bus.texts.message`, or a text that is the same in every language."""
+
+
+def say(words: Words, language: str) -> str:
+    """Say words in a language, where they know it."""
+    return words.spoken(language) if isinstance(words, Bilingual) else words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,24 +43,48 @@ class Finding:
 
     path: str
     """File and place, e.g. `organisations/contract.yaml:41 schema[0].properties[2].quality[0]`."""
-    found: str
-    expected: str
-    remedy: str
+    found: Words
+    expected: Words
+    remedy: Words
 
     def __str__(self) -> str:
-        return f"{self.path}: found {self.found}; expected {self.expected}. {self.remedy}"
+        return self.spoken("en")
+
+    def spoken(self, language: str) -> str:
+        """Say it in a language: `en` or `ru`."""
+        found, expected = say(self.found, language), say(self.expected, language)
+        remedy = say(self.remedy, language)
+        if language == "ru":
+            return f"{self.path}: найдено: {found}; ожидается: {expected}. {remedy}"
+        return f"{self.path}: found {found}; expected {expected}. {remedy}"
 
 
 class BusError(Exception):
     """Base of everything the bus raises on purpose."""
 
+    def __init__(self, message: Words) -> None:
+        super().__init__(str(message))
+        self.message = message
+
+    def spoken(self, language: str) -> str:
+        """Say what is wrong in a language: `en` or `ru`."""
+        return say(self.message, language)
+
 
 class DocumentError(BusError):
     """A document that people write is wrong; carries every finding at once."""
 
-    def __init__(self, message: str, findings: Sequence[Finding] = ()) -> None:
-        super().__init__("\n".join([message, *map(str, findings)]))
+    def __init__(self, message: Words, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(message)
         self.findings = tuple(findings)
+
+    def __str__(self) -> str:
+        return self.spoken("en")
+
+    def spoken(self, language: str) -> str:
+        """Say what is wrong, and every finding on a line of its own."""
+        told = [super().spoken(language), *(one.spoken(language) for one in self.findings)]
+        return "\n".join(told)
 
 
 class Unavailable(BusError):

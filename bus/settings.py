@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from bus.texts import Language
+from bus.contracts.yaml_document import expectation
+from bus.errors import DocumentError, Finding, Words
+from bus.texts import Language, message
 
 
 class KafkaSettings(BaseModel):
@@ -34,6 +37,24 @@ class PostgresSettings(BaseModel):
     password_file: Path = Field(description="file with the password, mode 0600")
 
 
+class GatewaySettings(BaseModel):
+    """The HTTP gateway elsewhere than on this machine; leave all out to use the local one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(
+        description="address under which systems reach the gateway, without a path",
+        pattern=r"^https://[^/]+$",
+    )
+    ca_file: Path = Field(description="PEM of the authority that signed its certificate")
+    listen_host: str = Field(default="127.0.0.1", description="address that it listens on")
+    listen_port: int = Field(default=8443, ge=1, le=65_535, description="port that it listens on")
+    certificate_file: Path | None = Field(
+        default=None,
+        description="PEM of its certificate, chain and private key; only `bus serve` needs it",
+    )
+
+
 class Settings(BaseSettings):
     """Everything that differs between one installation and another."""
 
@@ -51,5 +72,50 @@ class Settings(BaseSettings):
     language: Language | None = Field(
         default=None, description="language of texts for people; default: from LANG, else English"
     )
+    stalled_after_s: int = Field(
+        default=30,
+        ge=10,
+        description="`/healthz` of a worker turns red when records wait for so many seconds behind "
+        "a position that stands still",
+    )
     kafka: KafkaSettings | None = Field(default=None, description="external Kafka cluster")
     postgres: PostgresSettings | None = Field(default=None, description="external PostgreSQL")
+    gateway: GatewaySettings | None = Field(default=None, description="external HTTP gateway")
+
+
+def read_settings(**chosen: object) -> Settings:
+    """Read the settings.
+
+    Args:
+        chosen: What stands above the environment, by name; a command line's options.
+
+    Raises:
+        DocumentError: With a finding for each value that is wrong, lacking or unknown.
+    """
+    try:
+        return Settings(**chosen)  # type: ignore[arg-type]
+    except ValidationError as error:
+        findings = [
+            Finding(
+                path=Settings.model_config.get("env_prefix", "") + _name(detail["loc"]),
+                found=_found(detail),
+                expected=expectation(detail),
+                remedy=message("error.settings.remedy"),
+            )
+            for detail in error.errors()
+        ]
+    # Why outside: the cause would show values, and a misplaced one may be a password.
+    raise DocumentError(message("error.settings.invalid"), findings)
+
+
+def _name(location: tuple[int | str, ...]) -> str:
+    return "__".join(map(str, location)).upper()
+
+
+def _found(detail: ErrorDetails) -> Words:
+    """Say what stands there; of an unknown name never the value, which may be a password."""
+    if detail["type"] == "missing":
+        return message("error.settings.nothing")
+    if detail["type"] == "extra_forbidden":
+        return message("error.settings.unknown_name")
+    return repr(detail["input"])

@@ -19,6 +19,7 @@ class Stage(StrEnum):
     SIGNATURE = "signature"
     SCHEMA = "schema"
     RULES = "rules"
+    GROUP = "group"
     FUND = "fund"
 
 
@@ -56,6 +57,9 @@ class Reason(StrEnum):
     KEY_MISMATCH = "key_mismatch"
     OPERATION_NOT_ALLOWED = "operation_not_allowed"
     RULE_VIOLATED = "rule_violated"
+    GROUP_INCOMPLETE = "group_incomplete"
+    GROUP_TOO_LARGE = "group_too_large"
+    GROUP_REFUSED = "group_refused"
     CONFLICTING_VERSION = "conflicting_version"
     UNKNOWN_PREDECESSOR = "unknown_predecessor"
 
@@ -93,6 +97,9 @@ _STAGES = {
     Reason.KEY_MISMATCH: Stage.RULES,
     Reason.OPERATION_NOT_ALLOWED: Stage.RULES,
     Reason.RULE_VIOLATED: Stage.RULES,
+    Reason.GROUP_INCOMPLETE: Stage.GROUP,
+    Reason.GROUP_TOO_LARGE: Stage.GROUP,
+    Reason.GROUP_REFUSED: Stage.GROUP,
     Reason.CONFLICTING_VERSION: Stage.FUND,
     Reason.UNKNOWN_PREDECESSOR: Stage.FUND,
 }
@@ -141,14 +148,17 @@ class Examined(NamedTuple):
     violations: tuple[Violation, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
-    """The record met its contract and goes to consumers and the fund."""
+class Accepted(NamedTuple):
+    """The record met its contract and goes to consumers and the fund; a tuple for speed."""
 
-    raw: RawRecord = field(repr=False)
+    raw: RawRecord
     envelope: Envelope
     dataset: DatasetCode
     examined: Examined
+
+    def __repr__(self) -> str:
+        """Leave out the record and what was decoded: its values stand in no message."""
+        return f"Accepted(envelope={self.envelope!r}, dataset={self.dataset!r})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,8 +13,10 @@ Source: RFC 6962 §2.1 (tree), RFC 8032 (Ed25519), ADR-0006.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 from hashlib import sha256
+from operator import eq
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -31,6 +33,8 @@ _ABSENT: Final = 0xFFFFFFFF
 _LEAF_DOMAIN: Final = b"\x00bus/1 leaf\x00"
 _ROOT_DOMAIN: Final = b"bus/1 root\x00"
 _PLACE: Final = struct.Struct(">HH")
+_ROOT_FIELDS: Final = 3
+"""Of `BatchSignature`: key id, tree size and signature, equal for all leaves of one root."""
 
 
 def leaf_hash(topic: str, key: bytes, headers: Sequence[bytes | None], value: bytes) -> bytes:
@@ -44,14 +48,16 @@ def leaf_hash(topic: str, key: bytes, headers: Sequence[bytes | None], value: by
 
     Returns: 32 bytes. Every part is length-prefixed, so no two records share an encoding.
     """
-    parts = [topic.encode(), key, *[header or b"" for header in headers], value]
-    lengths = [len(part) for part in parts]
-    for place, header in enumerate(headers, start=2):
-        if header is None:
-            lengths[place] = _ABSENT
-    return sha256(
-        b"".join([_LEAF_DOMAIN, struct.pack(f">{len(lengths)}I", *lengths), *parts])
-    ).digest()
+    parts = [topic.encode(), key, *headers, value]
+    lengths = [_ABSENT if part is None else len(part) for part in parts]
+    packed = _packer(len(lengths))(*lengths)
+    return sha256(b"".join([_LEAF_DOMAIN, packed, *filter(None, parts)])).digest()
+
+
+@cache
+def _packer(count: int) -> Callable[..., bytes]:
+    """Give what packs that many lengths; a format's text needn't be read for each record."""
+    return struct.Struct(f">{count}I").pack
 
 
 def tree_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
@@ -69,29 +75,38 @@ def tree_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:
     return levels
 
 
-def path_to_root(levels: Sequence[Sequence[bytes]], index: int) -> bytes:
-    """Join the sibling hashes of leaf `index`, from the leaf's own level upwards."""
-    siblings = []
-    for level in levels[:-1]:
-        if index ^ 1 < len(level):
-            siblings.append(level[index ^ 1])
-        index >>= 1
-    return b"".join(siblings)
+def paths_to_root(levels: Sequence[Sequence[bytes]]) -> list[bytes]:
+    """Join for each leaf the sibling hashes, from the leaf's own level upwards.
+
+    From the root down: a node's path is its sibling and the path of the node above both, so that
+    a tree takes two steps for each leaf and not as many as it has levels.
+    """
+    paths = [b""]
+    for level in reversed(levels[:-1]):
+        siblings = [
+            sibling for pair in zip(level[1::2], level[::2], strict=False) for sibling in pair
+        ]
+        if len(level) % 2:
+            siblings.append(b"")  # an odd node moves up unchanged
+        above = [path for path in paths for _ in "lr"]
+        paths = [sibling + path for sibling, path in zip(siblings, above, strict=False)]
+    return paths
 
 
-def root_along_path(leaf: bytes, index: int, tree_size: int, path: Sequence[bytes]) -> bytes | None:
+def root_along_path(leaf: bytes, index: int, tree_size: int, path: bytes) -> bytes | None:
     """Follow a path from a leaf to its root; None where the path does not fit the place."""
-    node, siblings = leaf, iter(path)
+    node, at = leaf, 0
     while tree_size > 1:
         if index ^ 1 < tree_size:
-            sibling = next(siblings, None)
-            if sibling is None:
+            sibling = path[at : at + _HASH_BYTES]
+            if len(sibling) < _HASH_BYTES:
                 return None
+            at += _HASH_BYTES
             left, right = (sibling, node) if index & 1 else (node, sibling)
             node = sha256(b"\x01" + left + right).digest()
         index >>= 1
         tree_size = (tree_size + 1) >> 1
-    return node if next(siblings, None) is None else None
+    return node if at == len(path) else None
 
 
 def _root_message(key_id: KeyId, tree_size: int, root: bytes) -> bytes:
@@ -124,8 +139,8 @@ class BatchSigner:
         name = self.key_id.encode()
         head = bytes([_VERSION, len(name)]) + name
         return [
-            b"".join([head, _PLACE.pack(size, index), signature, path_to_root(levels, index)])
-            for index in range(size)
+            b"".join([head, _PLACE.pack(size, index), signature, path])
+            for index, path in enumerate(paths_to_root(levels))
         ]
 
 
@@ -149,13 +164,7 @@ def parse_signature(header: bytes) -> BatchSignature | None:
         key_id = KeyId(header[2:place].decode("ascii"))
     except UnicodeDecodeError:
         return None
-    return BatchSignature(
-        key_id=key_id,
-        tree_size=tree_size,
-        index=index,
-        root_signature=header[signature:path],
-        path=tuple(header[i : i + _HASH_BYTES] for i in range(path, len(header), _HASH_BYTES)),
-    )
+    return BatchSignature(key_id, tree_size, header[signature:path], index, header[path:])
 
 
 class SignatureChecker:
@@ -191,10 +200,9 @@ class SignatureChecker:
             if self._is_whole(signatures, start, end):
                 levels = tree_levels(leaves[start:end])
                 if self._root_is_signed(signature, levels[-1][0], public_key):
-                    for i in range(start, end):
-                        # Why the path too: a record travels on alone, and must stay provable then.
-                        carried = b"".join(signatures[i].path)
-                        verdicts[i] = path_to_root(levels, i - start) == carried
+                    # Why the path too: a record travels on alone, and must stay provable then.
+                    carried = [signature.path for signature in signatures[start:end]]
+                    verdicts[start:end] = map(eq, carried, paths_to_root(levels))
                     start = end
                     continue
             # A stray, or a batch in which something is wrong: each stands for itself.
@@ -206,17 +214,16 @@ class SignatureChecker:
     def _is_whole(signatures: Sequence[BatchSignature], start: int, end: int) -> bool:
         if end > len(signatures) or end - start < 2:  # noqa: PLR2004 - one leaf is its own root
             return False
-        first = signatures[start]
-        return all(
-            signature.index == place
-            and signature.root_signature == first.root_signature
-            and signature.tree_size == first.tree_size
-            and signature.key_id == first.key_id
-            for place, signature in enumerate(signatures[start:end])
-        )
+        first, last = signatures[start], signatures[end - 1]
+        if first.place or last.place != first.tree_size - 1:
+            return False  # at once: most strays show here
+        batch = signatures[start:end]
+        places = [signature.place for signature in batch]
+        roots = [signature[:_ROOT_FIELDS] for signature in batch]
+        return places == list(range(len(batch))) and roots.count(roots[0]) == len(roots)
 
     def _check_alone(self, signature: BatchSignature, leaf: bytes, public_key: bytes) -> bool:
-        root = root_along_path(leaf, signature.index, signature.tree_size, signature.path)
+        root = root_along_path(leaf, signature.place, signature.tree_size, signature.path)
         return root is not None and self._root_is_signed(signature, root, public_key)
 
     def _root_is_signed(self, signature: BatchSignature, root: bytes, public_key: bytes) -> bool:

@@ -5,7 +5,8 @@
     view.<view>               a projection for consumers with a mask, a row filter or few providers
     quarantine.<agency>       what did not, original bytes and headers untouched
     release.<agency>          quarantined records that re-enter after a rule was mended
-    control.<name>            the catalogue and the fund's refusals; written by the bus alone
+    receipts.<agency>         what became of them; its provider reads it
+    control.<name>            the catalogue, refusals of the fund and of the gate; of the bus alone
     _schemas                  schemas in Confluent's format, for readers that expect a registry
 
 Source: design of the bus, ADR-0004.
@@ -21,6 +22,8 @@ from bus.model.identifiers import AgencyCode, DatasetCode, ViewCode, is_code
 
 CATALOGUE: Final = "control.catalogue"
 REFUSALS: Final = "control.refusals"
+GATE: Final = "control.gate"
+"""Contracts that were kept from coming into force, one record for each attempt."""
 SCHEMAS: Final = "_schemas"
 ENFORCE_GROUP: Final = "bus.enforce"
 """Consumer group whose committed offsets say how far enforcement has come."""
@@ -63,6 +66,16 @@ def quarantine(agency: AgencyCode) -> str:
 def release(agency: AgencyCode) -> str:
     """Name the topic through which quarantined records of `agency` re-enter."""
     return f"release.{agency}"
+
+
+def is_release(topic: str) -> bool:
+    """Tell whether records of a topic were released from quarantine."""
+    return topic.startswith("release.")
+
+
+def receipts(agency: AgencyCode) -> str:
+    """Name the topic that tells `agency` what became of its quarantined records."""
+    return f"receipts.{agency}"
 
 
 def parse_inbound(topic: str) -> Inbound:

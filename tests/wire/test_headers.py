@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
-from bus.model.record import Envelope, Lane, Operation
+from bus.model.record import Envelope, Group, Lane, Operation
 from bus.model.verdict import Reason
 from bus.wire.headers import (
     REQUIRED,
@@ -29,6 +29,7 @@ def envelope(
     lane: Lane = Lane.LIVE,
     event_time: str = "2026-03-01T09:30:00Z",
     resolves: str | None = None,
+    group: Group | None = None,
 ) -> Envelope:
     return Envelope(
         record_id=record_id(AGENCY, DATASET, KEY, version, operation),
@@ -43,6 +44,7 @@ def envelope(
         else record_id(AGENCY, DATASET, KEY, version - 1, Operation.CREATE),
         lane=lane,
         resolves=resolves,
+        group=group,
     )
 
 
@@ -60,11 +62,12 @@ def changed(name: str, value: bytes | None) -> list[tuple[str, bytes]]:
     st.integers(2, 2**63 - 1),
     st.sampled_from(Lane),
     st.none() | st.just("in.edu.schools/3/15"),
+    st.none() | st.just(Group(id="0123456789abcdef", index=63, size=64)),
 )
 def test_composed_headers_are_parsed_as_they_were(
-    operation: Operation, version: int, lane: Lane, resolves: str | None
+    operation: Operation, version: int, lane: Lane, resolves: str | None, group: Group | None
 ) -> None:
-    sent = envelope(operation=operation, version=version, lane=lane, resolves=resolves)
+    sent = envelope(operation=operation, version=version, lane=lane, resolves=resolves, group=group)
     assert parse(compose(sent, DATASET)) == sent
 
 
@@ -84,7 +87,13 @@ def test_each_required_header_is_missed_by_name(name: str) -> None:
 @pytest.mark.parametrize("name", SIGNED)
 def test_a_doubled_header_is_refused(name: str) -> None:
     headers = compose(
-        envelope(resolves="in.a.b/0/1", operation=Operation.CORRECT, version=2), DATASET
+        envelope(
+            resolves="in.a.b/0/1",
+            operation=Operation.CORRECT,
+            version=2,
+            group=Group(id="0" * 16, index=0, size=2),
+        ),
+        DATASET,
     )
     twice = [*headers, (name, b"x")]
     assert parse(twice) == Flaw(reason=Reason.HEADER_DOUBLED, header=name)
@@ -109,6 +118,12 @@ def test_a_doubled_header_is_refused(name: str) -> None:
         ("bus_resolves", b"somewhere"),
         ("bus_supersedes", b"0" * 32),  # a create supersedes nothing
         ("bus_in", b"in.edu.schools/0/0"),  # the bus's own
+        ("bus_group", b""),
+        ("bus_group", b"0123456789abcdef/0/1"),
+        ("bus_group", b"0123456789abcdef/0/65"),
+        ("bus_group", b"0123456789abcdef/2/2"),
+        ("bus_group", b"0123456789abcdef/00/2"),
+        ("bus_group", b"0123456789ABCDEF/0/2"),
         ("ce_id", b"\xff"),
     ],
 )

@@ -99,6 +99,18 @@ def test_one_changed_byte_of_a_signature_header_is_refused_for_that_record_alone
     assert verdicts == [other != place for other in range(count)]
 
 
+@given(st.integers(3, 64), st.data())
+def test_a_record_that_claims_another_place_is_refused_though_its_batch_is_whole(
+    count: int, data: st.DataObject
+) -> None:
+    leaves = leaves_of(count)
+    place, claimed = data.draw(st.lists(st.integers(0, count - 1), unique=True, min_size=2))[:2]
+    signatures = parsed(SIGNER.sign(leaves))
+    signatures[place] = signatures[place]._replace(place=claimed)
+    verdicts = SignatureChecker().check(signatures, leaves, [PUBLIC] * count)
+    assert verdicts == [other != place for other in range(count)]
+
+
 @given(st.integers(2, 64), st.data())
 def test_a_changed_record_is_refused_and_its_neighbours_are_not(
     count: int, data: st.DataObject

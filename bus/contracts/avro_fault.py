@@ -3,6 +3,10 @@
 The generated decoder only knows *that* a value is bad; this reads it again to name the field and
 the reason for the provider. The two must agree on which values are bad (a property test holds
 them to it); where a field breaks in several ways the first byte that is wrong decides.
+
+Being slow, it looks at `STEPS_MAX` shapes of a value and no more: a value may be small items all
+through, and who sends one such may send thousands. The fault then lies where the look ended, or
+behind it.
 """
 
 from __future__ import annotations
@@ -29,6 +33,8 @@ from bus.contracts.uuid_text import is_uuid
 from bus.model.verdict import Malformed, Reason
 from bus.wire.frame import FRAME_BYTES
 
+STEPS_MAX: Final = 5_000
+"""Shapes of one value that are looked at, each item of an array or map counted."""
 _LONG: Final = IntegerShape(bits=64, minimum=-(2**63), maximum=2**63 - 1)
 _VARINT_BYTES_MAX: Final = {32: 5, 64: 10}
 _CONTINUED: Final = 128
@@ -38,6 +44,8 @@ _EXPONENTS: Final = {4: ("<I", 0x7F80_0000), 8: ("<Q", 0x7FF0_0000_0000_0000)}
 
 def find_fault(shape: RecordShape, value: bytes) -> Malformed | None:
     """Tell the first fault of a framed value, or None where it is strictly of this shape.
+
+    A value of more than `STEPS_MAX` shapes is taken to be bad, as one that comes here is.
 
     Args:
         shape: Of the schema that the value's frame names.
@@ -65,9 +73,13 @@ class _StrictReader:
     def __init__(self, value: bytes) -> None:
         self.at = FRAME_BYTES
         self._value = value
+        self._steps_left = STEPS_MAX
 
     def read(self, shape: Shape, path: str) -> None:  # noqa: C901 - a case for each shape
         """Move over one value of `shape`, which stands at field `path`."""
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise _Fault(Reason.MALFORMED_AVRO, path)
         match shape:
             case NullShape():
                 pass

@@ -24,9 +24,10 @@ from bus.contracts.schema_reader import read_shape
 from bus.contracts.schema_shape import IntegerShape, RecordShape, TextShape
 from bus.contracts.source_writer import SourceWriter
 from bus.contracts.uuid_text import is_uuid
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError, Finding, Words
 from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Examined, Malformed, Reason
+from bus.texts import message
 from bus.wire.frame import FRAME_BYTES, frame_header
 
 Examine: TypeAlias = Callable[[bytes, int], Examined | Malformed]
@@ -97,7 +98,8 @@ def compile_schema(
     values = results.wanted(sorted(wanted))
     if results.findings or rules.findings:
         raise DocumentError(
-            f"{where}: the contract can't be compiled", [*rules.findings, *results.findings]
+            message("error.contract.not_compiled", where=where),
+            [*rules.findings, *results.findings],
         )
     writer.namespace.update(_NAMES, explain=partial(_explain, record))
     with writer.block("def examine(value, append_time_ms):"):
@@ -171,7 +173,7 @@ class _Results:
             case FieldValue(shape=IntegerShape(resolution=None), is_nullable=False):
                 return f"str({field.local})"
             case _:
-                self._find(f"key field {name}", field, "a string, int or long that is never null")
+                self._find(f"key field {name}", field, message("error.contract.key_type"))
                 return ""
 
     def wanted(self, names: list[str]) -> dict[str, str]:
@@ -181,22 +183,25 @@ class _Results:
             field = self._rules.field(name)
             expression = None if field is None else natural(field.shape, field.local)
             if field is None or expression is None or "." in name:
-                self._find(f"row filter's field {name}", field, "a top-level scalar field")
+                wanted = message("error.contract.filter_type")
+                self._find(f"row filter's field {name}", field, wanted)
                 continue
             if field.is_nullable and expression != field.local:
                 expression = f"None if {field.local} is None else {expression}"
             expressions[name] = expression
         return expressions
 
-    def _find(self, what: str, field: FieldValue | None, expected: str) -> None:
-        found = "no such field" if field is None else type(field.shape).__name__
-        if field is not None and field.is_nullable:
-            found += " or null"
+    def _find(self, what: str, field: FieldValue | None, expected: Words) -> None:
+        found: Words = message("error.contract.no_such_field")
+        if field is not None:
+            found = type(field.shape).__name__
+            if field.is_nullable:
+                found = message("error.contract.or_null", shape=found)
         self.findings.append(
             Finding(
                 path=f"{self._where} {what}",
                 found=found,
                 expected=expected,
-                remedy="Name another field, or change the schema in a new version.",
+                remedy=message("error.contract.name_another_field"),
             )
         )

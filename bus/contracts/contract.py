@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum, unique
 
 from bus.contracts.rules import Rule, Text
@@ -78,6 +78,27 @@ class Sla:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedExample:
+    """A change to the example that breaks exactly one rule."""
+
+    rule: str
+    """Its id."""
+    change: Mapping[str, object]
+    """Field → value in its place, as JSON writes it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An invented record of the newest schema version, for documentation."""
+
+    sent_at: datetime
+    """When it is taken to have come in; aware."""
+    record: Mapping[str, object]
+    """Field → value as JSON writes it; fields left out are null."""
+    refused: RefusedExample | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SchemaVersion:
     """One version of a dataset's structure, and the rules its records are judged by."""
 
@@ -119,6 +140,7 @@ class Contract:
     sla: Sla
     schema_versions: tuple[SchemaVersion, ...]
     """Ascending, at least one."""
+    example: Example | None = None
 
     @property
     def newest(self) -> SchemaVersion:

@@ -24,6 +24,8 @@ from bus.contracts.avro_types import (
 )
 from bus.contracts.contract import Compatibility, SchemaVersion
 from bus.contracts.yaml_document import Path
+from bus.errors import Words
+from bus.texts import message
 
 _PROMOTIONS: Final = {
     "int": frozenset({"long", "float", "double"}),
@@ -53,9 +55,9 @@ class Break:
     direction: Direction
     path: Path
     """In the newer version's `.avsc`."""
-    found: str
-    expected: str
-    remedy: str
+    found: Words
+    expected: Words
+    remedy: Words
 
 
 def check_history(
@@ -107,9 +109,9 @@ def breaks_between(older: SchemaVersion, newer: SchemaVersion, direction: Direct
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Problem:
     path: Path
-    found: str
-    expected: str
-    remedy: str
+    found: Words
+    expected: Words
+    remedy: Words
 
 
 class _Comparison:
@@ -154,11 +156,13 @@ class _Comparison:
                 if _fits(resolve(branch, self._reader_names), written, exact=exact):
                     self.compare(branch, writer)
                     return
-        reading = "version to come" if self._reader_is_newer else "version before"
+        case = "no_branch_to_come" if self._reader_is_newer else "no_branch_before"
         self._report(
-            reader, writer, f"no branch for {describe(written)} in the {reading}",
-            f"a union with a branch for {describe(written)}",
-        )  # fmt: skip
+            reader,
+            writer,
+            message(f"error.evolution.{case}", type=describe(written)),
+            message("error.evolution.branch", type=describe(written)),
+        )
 
     def _compare_same_kind(self, reader: Node, writer: Node) -> None:
         self._compare_logical_types(reader, writer)
@@ -178,7 +182,10 @@ class _Comparison:
         elif kind == "fixed" and reader.schema["size"] != writer.schema["size"]:
             newer, older = self._newer(reader, writer), self._older(reader, writer)
             self._report(
-                reader, writer, f"size {newer.schema['size']}", f"size {older.schema['size']}"
+                reader,
+                writer,
+                message("error.evolution.size", size=newer.schema["size"]),
+                message("error.evolution.size", size=older.schema["size"]),
             )
         elif kind == "enum":
             self._compare_symbols(reader, writer)
@@ -188,7 +195,9 @@ class _Comparison:
     def _compare_names(self, reader: Node, writer: Node, pair: tuple[str, str]) -> None:
         if pair[0] != pair[1]:
             newer, older = pair if self._reader_is_newer else pair[::-1]
-            self._report(reader, writer, f"the name {newer}", f"the name {older}", part="name")
+            found = message("error.evolution.name", name=newer)
+            expected = message("error.evolution.name", name=older)
+            self._report(reader, writer, found, expected, part="name")
 
     def _compare_logical_types(self, reader: Node, writer: Node) -> None:
         newer, older = self._newer(reader, writer), self._older(reader, writer)
@@ -199,22 +208,20 @@ class _Comparison:
         unknown = [s for s in writer.schema["symbols"] if s not in reader.schema["symbols"]]
         newer, older = self._newer(reader, writer), self._older(reader, writer)
         if unknown and "default" not in reader.schema:
-            reading, writing = (
-                ("this version", "older ones") if self._reader_is_newer
-                else ("older ones", "this version")
-            )  # fmt: skip
+            case = "older_symbols" if self._reader_is_newer else "new_symbols"
             self._report(
-                reader, writer,
-                f"{', '.join(unknown)} in {writing} alone",
-                f"symbols that {reading} know, or a `default` in the enum",
+                reader,
+                writer,
+                message(f"error.evolution.{case}.found", symbols=", ".join(unknown)),
+                message(f"error.evolution.{case}.expected"),
                 part="symbols",
-            )  # fmt: skip
+            )
         if "default" in older.schema and "default" not in newer.schema:
             self._report(
                 reader,
                 writer,
-                "no enum `default`",
-                f"`default`: {older.schema['default']}, as before",
+                message("error.evolution.no_enum_default"),
+                message("error.evolution.enum_default", default=older.schema["default"]),
             )
 
     def _compare_fields(self, reader: Node, writer: Node) -> None:
@@ -231,21 +238,25 @@ class _Comparison:
     def _report_missing(self, reader: Node, writer: Node, index: int, name: str) -> None:
         if self._reader_is_newer:
             path = (*reader.path, "fields", index)
-            found, expected = f"new field `{name}` without a default", "a default"
-            remedy = "Add one; a new optional field is a union with null and `default: null`."
+            case = "error.evolution.new_field"
         else:
             path = (*writer.path, "fields")
-            found = f"no field `{name}`, which has no default before"
-            expected = f"field `{name}` kept"
-            remedy = "Keep the field: a reader of the version before can't do without it."
-        self.problems.append(_Problem(path=path, found=found, expected=expected, remedy=remedy))
+            case = "error.evolution.lost_field"
+        self.problems.append(
+            _Problem(
+                path=path,
+                found=message(f"{case}.found", name=name),
+                expected=message(f"{case}.expected", name=name),
+                remedy=message(f"{case}.remedy"),
+            )
+        )
 
     def _report(
-        self, reader: Node, writer: Node, found: str, expected: str, *, part: str | None = None
+        self, reader: Node, writer: Node, found: Words, expected: Words, *, part: str | None = None
     ) -> None:
         newer = self._newer(reader, writer)
         path = newer.path if part is None else (*newer.path, part)
-        remedy = "Restore it, or add a field beside it and let the old one run out."
+        remedy = message("error.evolution.restore")
         self.problems.append(_Problem(path=path, found=found, expected=expected, remedy=remedy))
 
     def _newer(self, reader: Node, writer: Node) -> Node:

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 
 from bus.contracts.contract import Contract, Status
-from bus.contracts.passport import Passport, ProcessState
+from bus.contracts.passport import Passport, ProcessState, lacking
+from bus.errors import Words
+from bus.texts import message
 
 
 @unique
@@ -17,9 +19,12 @@ class RefusalReason(StrEnum):
     NO_PASSPORT = "no_passport"
     ANOTHER_PROCESS = "another_process"
     NOT_A_RESULT = "not_a_result"
-    NOTHING_REMOVED = "nothing_removed"
+    NOT_DESCRIBED = "not_described"
     NOT_OPTIMISED = "not_optimised"
+    NOTHING_REMOVED = "nothing_removed"
     NOT_APPROVED = "not_approved"
+    DOCUMENT_LACKING = "document_lacking"
+    """The passport says that it is approved, and a document of a step before is not there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +32,19 @@ class Refusal:
     """Why, and what to do about it."""
 
     reason: RefusalReason
-    found: str
-    expected: str
-    remedy: str
+    found: Words
+    expected: Words
+    remedy: Words
+
+    def spoken(self, language: str) -> str:
+        """Say it in a language: `en` or `ru`."""
+        told = message(
+            "error.gate.told", found=self.found, expected=self.expected, remedy=self.remedy
+        )
+        return told.spoken(language)
 
     def __str__(self) -> str:
-        return f"found {self.found}; expected {self.expected}. {self.remedy}"
+        return self.spoken("en")
 
 
 def may_publish(contract: Contract, passport: Passport | None) -> Refusal | None:
@@ -46,61 +58,50 @@ def may_publish(contract: Contract, passport: Passport | None) -> Refusal | None
     Source: the region's concept of digital transformation: no un-optimised process is automated.
     """
     if contract.status not in {Status.ACTIVE, Status.DEPRECATED}:
-        return Refusal(
-            reason=RefusalReason.CONTRACT_NOT_ACTIVE,
-            found=f"contract {contract.dataset} in status {contract.status}",
-            expected="status active (or deprecated, while consumers leave it)",
-            remedy="Set `status: active` when provider and steward agree to the contract.",
-        )
+        values = {"dataset": contract.dataset, "status": contract.status}
+        return _refusal(RefusalReason.CONTRACT_NOT_ACTIVE, **values)
     if passport is None:
-        return Refusal(
-            reason=RefusalReason.NO_PASSPORT,
-            found=f"no passport of process {contract.process}",
-            expected="an approved passport of the process that makes the dataset",
-            remedy=f"Write passports/{contract.process}.yaml and have it approved.",
-        )
+        return _refusal(RefusalReason.NO_PASSPORT, process=contract.process)
     return _refusal_of_passport(contract, passport)
 
 
 def _refusal_of_passport(contract: Contract, passport: Passport) -> Refusal | None:
     if passport.process != contract.process:
-        return Refusal(
-            reason=RefusalReason.ANOTHER_PROCESS,
-            found=f"passport of process {passport.process}",
-            expected=f"the passport of process {contract.process}",
-            remedy="Mend `bus.process` in the contract.",
-        )
+        values = {"found": passport.process, "expected": contract.process}
+        return _refusal(RefusalReason.ANOTHER_PROCESS, **values)
     if contract.dataset not in passport.produces:
-        return Refusal(
-            reason=RefusalReason.NOT_A_RESULT,
-            found=f"passport {passport.process}, which doesn't produce {contract.dataset}",
-            expected=f"{contract.dataset} in `produces`",
-            remedy="Cite the process whose result the dataset is, or mend the passport.",
-        )
+        values = {"process": passport.process, "dataset": contract.dataset}
+        return _refusal(RefusalReason.NOT_A_RESULT, **values)
     return _refusal_of_state(passport)
 
 
 def _refusal_of_state(passport: Passport) -> Refusal | None:
-    if passport.state is ProcessState.DESCRIBED:
-        return Refusal(
-            reason=RefusalReason.NOT_OPTIMISED,
-            found=f"process {passport.process} described, not optimised",
-            expected="state approved",
-            remedy="Optimise the process first: its target model must leave something out.",
-        )
+    """Ask for the steps in their order, so that the first one missing is the one to take."""
+    process, state = passport.process, passport.state
+    if not state.reaches(ProcessState.DESCRIBED):
+        return _refusal(RefusalReason.NOT_DESCRIBED, process=process)
+    if not state.reaches(ProcessState.OPTIMISED):
+        return _refusal(RefusalReason.NOT_OPTIMISED, process=process)
     if not passport.removed:
+        return _refusal(RefusalReason.NOTHING_REMOVED, process=process)
+    if state is not ProcessState.APPROVED or passport.act is None:
+        reached = state if passport.act else message("error.gate.without_act", state=state)
+        return _refusal(RefusalReason.NOT_APPROVED, process=process, state=reached)
+    for document in lacking(passport):
         return Refusal(
-            reason=RefusalReason.NOTHING_REMOVED,
-            found=f"process {passport.process}, whose target model removes nothing",
-            expected="at least one step or data element of the current model left out",
-            remedy="Optimise the process: a copy of what it is would only be automated waste.",
-        )
-    if passport.state is not ProcessState.APPROVED or passport.act is None:
-        return Refusal(
-            reason=RefusalReason.NOT_APPROVED,
-            found=f"process {passport.process} in state {passport.state}"
-            + ("" if passport.act else ", without an act"),
-            expected="state approved, and the act that approved it",
-            remedy="Have the passport approved; write the act's number, date and title into it.",
+            reason=RefusalReason.DOCUMENT_LACKING,
+            found=message("error.gate.lacking", process=process, found=document.found),
+            expected=document.expected,
+            remedy=document.remedy,
         )
     return None
+
+
+def _refusal(reason: RefusalReason, **values: object) -> Refusal:
+    """Refuse in the words that the catalogue of texts has for the reason."""
+    return Refusal(
+        reason=reason,
+        found=message(f"error.gate.{reason}.found", **values),
+        expected=message(f"error.gate.{reason}.expected", **values),
+        remedy=message(f"error.gate.{reason}.remedy", **values),
+    )

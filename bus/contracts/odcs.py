@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from bus.contracts.contract import Classification, Compatibility, Status, VersionSource
@@ -150,6 +150,25 @@ class AcceptedUntil(_Document):
     """Last day (UTC) on which records of this version are accepted."""
 
 
+class RefusedExampleShape(_Document):
+    """What to change in the example to break one rule."""
+
+    rule: RuleId
+    change: Annotated[dict[FieldName, JsonValue], Field(min_length=1)]
+
+
+class ExampleShape(_Document):
+    """An invented record that meets the contract and a change that doesn't, both proved by linting.
+
+    Days and moments are texts (`2026-03-01`, `2026-03-01T09:30:00Z`), decimals too (`'12.50'`).
+    """
+
+    sent_at: AwareDatetime
+    """When it is taken to have come in."""
+    record: Annotated[dict[FieldName, JsonValue], Field(min_length=1)]
+    refused: RefusedExampleShape | None = None
+
+
 class BusProperties(_Document):
     """The custom properties, by their names without `bus.`."""
 
@@ -162,3 +181,4 @@ class BusProperties(_Document):
     process: Annotated[str, Code]
     legal_basis: Words
     accepted_until: tuple[AcceptedUntil, ...] = ()
+    example: ExampleShape | None = None

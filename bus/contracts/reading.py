@@ -10,14 +10,15 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from bus.contracts.contract import Contract, SchemaVersion, Sla
-from bus.contracts.odcs import SLA_UNITS, BusProperties, ContractDocument
+from bus.contracts.contract import Contract, Example, RefusedExample, SchemaVersion, Sla
+from bus.contracts.odcs import SLA_UNITS, BusProperties, ContractDocument, ExampleShape
 from bus.contracts.rule_reading import read_rules
 from bus.contracts.rules import Rule, Text, rules_for_version
 from bus.contracts.schema_file import SchemaSource, read_schema
 from bus.contracts.schema_shape import field_paths
 from bus.contracts.yaml_document import Path, YamlDocument, findings_of, read_yaml, some_of
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError, Finding, Words
+from bus.texts import finding_at, message
 
 CONTRACT_FILE: Final = "contract.yaml"
 _SCHEMA_FILE = re.compile(r"v([1-9][0-9]{0,3})\.avsc")
@@ -52,7 +53,7 @@ def read_contract(folder: str, files: Mapping[str, bytes]) -> ContractSource:
     reading = _Reading(folder, files)
     source = reading.read()
     if source is None or reading.findings:
-        raise DocumentError(f"contract {folder} can't be read", reading.findings)
+        raise DocumentError(message("error.contract.unreadable", folder=folder), reading.findings)
     return source
 
 
@@ -95,7 +96,7 @@ class _Reading:
     def _document(self) -> YamlDocument | None:
         content = self._files.get(CONTRACT_FILE)
         if content is None:
-            self._missing(CONTRACT_FILE, "Write the contract beside its `.avsc` files.")
+            self._missing(CONTRACT_FILE, message("error.contract.write_it"))
             return None
         try:
             return read_yaml(f"{self._folder}/{CONTRACT_FILE}", content)
@@ -103,11 +104,11 @@ class _Reading:
             self.findings += error.findings
             return None
 
-    def _missing(self, name: str, remedy: str) -> None:
+    def _missing(self, name: str, remedy: Words) -> None:
         finding = Finding(
             path=f"{self._folder}/{name}",
-            found="no such file",
-            expected=f"a file {name} in the contract's folder",
+            found=message("error.contract.no_such_file"),
+            expected=message("error.contract.file_in_folder", name=name),
             remedy=remedy,
         )
         self.findings.append(finding)
@@ -118,8 +119,7 @@ class _Reading:
         numbers = sorted(int(match[1]) for match in matches if match)
         for number in range(1, max(numbers, default=1) + 1):
             if number not in numbers:
-                remedy = "Versions count from 1 without gaps; old ones stay."
-                self._missing(f"v{number}.avsc", remedy)
+                self._missing(f"v{number}.avsc", message("error.contract.versions_count"))
         schemas = {}
         for number in numbers:
             name = f"v{number}.avsc"
@@ -138,14 +138,11 @@ class _Reading:
         for index, item in enumerate(written.custom_properties):
             name = item.property.removeprefix(_PREFIX)
             if name == item.property or name in places:
-                twice = " a second time" if name in places else ""
-                finding = document.finding(
-                    ("customProperties", index, "property"),
-                    found=f"`{item.property}`{twice}",
-                    expected="names that begin with `bus.`, each once",
-                    remedy="Remove it.",
+                case = "doubled_property" if name in places else "foreign_property"
+                place = document.place(("customProperties", index, "property"))
+                self.findings.append(
+                    finding_at(place, f"error.contract.{case}", property=item.property)
                 )
-                self.findings.append(finding)
                 continue
             places[name] = ("customProperties", index, "value")
             values[name] = item.value
@@ -162,29 +159,27 @@ class _Reading:
         for index, item in enumerate(written.sla_properties):
             unit = SLA_UNITS[item.property]
             if item.unit != unit:
-                finding = document.finding(
-                    ("slaProperties", index, "unit"),
-                    found=repr(item.unit),
-                    expected=f"{unit!r} for {item.property}",
-                    remedy="Convert the value to this unit.",
+                finding = finding_at(
+                    document.place(("slaProperties", index, "unit")),
+                    "error.contract.sla_unit",
+                    found=item.unit,
+                    unit=unit,
+                    property=item.property,
                 )
                 self.findings.append(finding)
             if unit == "percent" and item.value > 100:  # noqa: PLR2004 - a share has no more
-                finding = document.finding(
-                    ("slaProperties", index, "value"),
-                    found=str(item.value),
-                    expected="at most 100 percent",
-                    remedy="Promise a share.",
+                place = document.place(("slaProperties", index, "value"))
+                self.findings.append(
+                    finding_at(place, "error.contract.sla_share", found=item.value)
                 )
-                self.findings.append(finding)
             values[item.property] = item.value
         missing = SLA_UNITS.keys() - values
         if missing:
-            finding = document.finding(
-                ("slaProperties",),
-                found=f"no {some_of(missing)}",
-                expected=f"each of: {some_of(SLA_UNITS)}",
-                remedy="Add what is missing: the steward answers for these figures.",
+            finding = finding_at(
+                document.place(("slaProperties",)),
+                "error.contract.sla_lacking",
+                missing=some_of(missing),
+                known=some_of(SLA_UNITS),
             )
             self.findings.append(finding)
             return None
@@ -201,11 +196,11 @@ class _Reading:
         stewards = [member.name for member in written.team.members if member.role == _STEWARD]
         if len(stewards) == 1:
             return stewards[0]
-        finding = document.finding(
-            ("team", "members"),
-            found=f"{len(stewards)} members with role `{_STEWARD}`",
-            expected="exactly one: the post that answers for the data",
-            remedy="Give the role to one post.",
+        finding = finding_at(
+            document.place(("team", "members")),
+            "error.contract.stewards",
+            count=len(stewards),
+            role=_STEWARD,
         )
         self.findings.append(finding)
         return None
@@ -220,11 +215,11 @@ class _Reading:
         newest = max(schemas)
         for index, end in enumerate(properties.accepted_until):
             if end.version >= newest:
-                finding = document.finding(
-                    (*places["acceptedUntil"], index, "version"),
-                    found=f"version {end.version}",
-                    expected=f"a version before the newest, {newest}",
-                    remedy="Only older versions end; retire the contract by its `status`.",
+                finding = finding_at(
+                    document.place((*places["acceptedUntil"], index, "version")),
+                    "error.contract.newest_ends",
+                    version=end.version,
+                    newest=newest,
                 )
                 self.findings.append(finding)
 
@@ -264,4 +259,18 @@ def _contract(
             )
             for number, source in schemas.items()
         ),
+        example=_example(properties.example),
+    )
+
+
+def _example(written: ExampleShape | None) -> Example | None:
+    if written is None:
+        return None
+    refused = written.refused
+    return Example(
+        sent_at=written.sent_at,
+        record=MappingProxyType(written.record),
+        refused=None
+        if refused is None
+        else RefusedExample(rule=refused.rule, change=MappingProxyType(refused.change)),
     )

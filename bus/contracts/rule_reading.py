@@ -14,12 +14,14 @@ from bus.contracts.rules import CodeListRule, CodePeriod, Rule
 from bus.contracts.yaml_document import (
     Path,
     YamlDocument,
-    did_you_mean,
     findings_of,
     some_of,
+    with_suggestion,
+    words_of,
 )
-from bus.errors import Finding
+from bus.errors import Finding, Words
 from bus.model.verdict import Severity
+from bus.texts import finding_at, message
 
 _KINDS: Final = {
     get_args(model.model_fields["kind"].annotation)[0]: model
@@ -54,12 +56,11 @@ def read_rules(
     for path, field, quality in _entries(record):
         if first_places.setdefault(quality.id, path) != path:
             findings.append(
-                document.finding(
-                    (*path, "id"),
-                    found=f"rule id `{quality.id}`, which stands already at line "
-                    f"{document.lines.get(first_places[quality.id], 1)}",
-                    expected="an id that is unique in the contract",
-                    remedy="Give it another id: tickets and counters name rules by it.",
+                finding_at(
+                    document.place((*path, "id")),
+                    "error.rule.doubled_id",
+                    id=quality.id,
+                    line=document.lines.get(first_places[quality.id], 1),
                 )
             )
         rule = _read_rule(document, path, field, quality, findings)
@@ -91,24 +92,14 @@ def _read_rule(
     kind = quality.implementation.get("kind")
     model = _KINDS.get(kind)
     if model is None:
-        near = did_you_mean(str(kind), _KINDS)
-        findings.append(
-            document.finding(
-                (*under, "kind"),
-                found="no kind" if kind is None else f"rule kind `{kind}`",
-                expected=f"one of: {some_of(_KINDS)}",
-                remedy=f"Did you mean `{near}`?" if near else "Choose one of these.",
-            )
-        )
+        case = "error.rule.no_kind" if kind is None else "error.rule.unknown_kind"
+        place = document.place((*under, "kind"))
+        finding = finding_at(place, case, kind=kind, known=some_of(_KINDS))
+        findings.append(with_suggestion(finding, str(kind), _KINDS))
         return None
     misplaced = _ELSEWHERE & quality.implementation.keys()
     findings += [
-        document.finding(
-            (*under, name),
-            found=f"`{name}` inside `implementation`",
-            expected=f"`{name}` beside `implementation`",
-            remedy="Move it out.",
-        )
+        finding_at(document.place((*under, name)), "error.rule.inside_implementation", name=name)
         for name in sorted(misplaced)
     ]
     implied = {} if field is None else {"field": field}
@@ -116,11 +107,11 @@ def _read_rule(
     values |= {"id": quality.id, "severity": _SEVERITIES[quality.severity]}
     if not misplaced and _is_astray(values.get("field"), field):
         findings.append(
-            document.finding(
-                (*under, "field"),
-                found=f"`{values['field']}` under property `{field}`",
-                expected=f"`{field}`, or a part of it (`{field}.…`)",
-                remedy="Move the rule to its own property, or to the schema's `quality`.",
+            finding_at(
+                document.place((*under, "field")),
+                "error.rule.astray",
+                named=values["field"],
+                field=field,
             )
         )
     try:
@@ -149,15 +140,8 @@ def _with_codes(
     name = rule.file or ""
     content = files.get(name)
     if content is None:
-        near = did_you_mean(name, files)
-        findings.append(
-            document.finding(
-                where,
-                found=f"file `{name}`, which is not there",
-                expected="a CSV file beside the contract: code, name, valid_from, valid_to",
-                remedy=f"Did you mean `{near}`?" if near else "Add the file.",
-            )
-        )
+        finding = finding_at(document.place(where), "error.rule.no_code_file", name=name)
+        findings.append(with_suggestion(finding, name, files))
         return None
     try:
         rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig")), strict=True))
@@ -165,12 +149,11 @@ def _with_codes(
         return rule.with_codes(codes)
     except (ValueError, csv.Error, KeyError) as error:
         findings.append(
-            document.finding(
-                where,
-                found=f"file `{name}`, which can't be read: {_first_line(error)}",
-                expected="CSV in UTF-8 with columns code, name, valid_from, valid_to; days as "
-                "2026-01-31, empty: no end",
-                remedy="Mend the file.",
+            finding_at(
+                document.place(where),
+                "error.rule.code_file_unreadable",
+                name=name,
+                problem=_first_problem(error),
             )
         )
         return None
@@ -178,7 +161,7 @@ def _with_codes(
 
 def _code_period(row: Mapping[str | None, str | None]) -> dict[str, str | None]:
     if row.keys() != _CODE_COLUMNS:
-        raise ValueError(f"columns {some_of(map(str, row))}")
+        raise ValueError(message("error.rule.other_columns", columns=some_of(map(str, row))))
     return {
         "code": row["code"],
         "valid_from": row["valid_from"] or None,
@@ -186,9 +169,9 @@ def _code_period(row: Mapping[str | None, str | None]) -> dict[str, str | None]:
     }
 
 
-def _first_line(error: Exception) -> str:
+def _first_problem(error: Exception) -> Words:
     if isinstance(error, ValidationError):
         detail = error.errors()[0]
         row = detail["loc"][0] if detail["loc"] else 0
-        return f"code {int(row) + 1}: {detail['msg']}"
-    return str(error)
+        return message("error.rule.code", number=int(row) + 1, problem=detail["msg"])
+    return words_of(error)

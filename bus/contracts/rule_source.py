@@ -12,56 +12,39 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
 
+from bus.contracts.cel_source import CelFault, CelSource
 from bus.contracts.check_digits import CHECKS
-from bus.contracts.code_periods import days_of, is_code_valid, periods_of
-from bus.contracts.rule_fields import (
-    FieldValue,
-    common_factors,
-    follow,
-    lower_limit,
-    upper_limit,
+from bus.contracts.code_periods import is_code_valid, periods_of
+from bus.contracts.rule_conditions import (
+    MS_PER_DAY,
+    NEVER,
+    compare,
+    implausible,
+    outside_length,
+    outside_range,
+    required,
+    when_given,
 )
+from bus.contracts.rule_fields import FieldValue, follow
 from bus.contracts.rules import (
+    CelRule,
     CheckDigitsRule,
     CodeListRule,
     CompareRule,
     EnumerationRule,
     EventTimeRule,
     LengthRule,
-    Operator,
     PatternRule,
     RangeRule,
     RequiredRule,
     Rule,
     fields_of,
 )
-from bus.contracts.schema_shape import (
-    ArrayShape,
-    BinaryShape,
-    EnumShape,
-    IntegerShape,
-    MapShape,
-    RecordShape,
-    Resolution,
-    TextShape,
-)
+from bus.contracts.schema_shape import EnumShape, IntegerShape, RecordShape, TextShape
 from bus.contracts.source_writer import SourceWriter
-from bus.errors import Finding
+from bus.errors import Finding, Words
 from bus.model.verdict import Violation
-
-_SIGNS: Final = {
-    Operator.EQ: "==",
-    Operator.NE: "!=",
-    Operator.LT: "<",
-    Operator.LE: "<=",
-    Operator.GT: ">",
-    Operator.GE: ">=",
-}
-_MS_PER_DAY: Final = int(Resolution.MILLISECOND)
-_EARLIEST_ZONE_MS: Final = 14 * 3_600_000
-"""UTC+14, where each day begins first."""
-_NEVER: Final = "False"
-
+from bus.texts import message
 
 PATTERN_TEXT_MAX: Final = 1_000
 """Characters; a longer text breaks every pattern rule without being searched."""
@@ -84,6 +67,7 @@ class RuleSource:
         self._writer = writer
         self._record = record
         self._where = where
+        self._cel = CelSource(writer, record)
 
     def field(self, path: str) -> FieldValue | None:
         """Ask for the decoded value of a field; None: there is no such field."""
@@ -105,48 +89,57 @@ class RuleSource:
             fields = [self.field(path) for path in fields_of(rule)]
             known = [field for field in fields if field is not None]
             if len(known) < len(fields):
-                self._find(rule, f"field {' or '.join(fields_of(rule))}", "fields of this version")
+                unknown = message("error.rule.foreign_field", fields=_either(fields_of(rule)))
+                self._find(rule, unknown, message("error.rule.fields_of_version"))
                 continue
             condition = self._condition(rule, known)
-            if condition is None:
+            if isinstance(condition, CelFault):
+                self._find(rule, condition.found, condition.expected)
+            elif condition is None:
                 shapes = ", ".join(type(field.shape).__name__ for field in known)
-                self._find(rule, f"{rule.kind} on {shapes}", _SUITABLE[rule.kind])
-            elif condition != _NEVER:
+                found = message("error.rule.unsuitable", kind=rule.kind, shapes=shapes)
+                self._find(rule, found, message(f"error.rule.suits.{rule.kind}"))
+            elif condition != NEVER:
                 pairs.append((rule, condition))
         return pairs
 
     def write(self, pairs: Iterable[tuple[Rule, str]]) -> None:
         """Write the conditions: `found` ends as the tuple of all violations."""
         self._writer.line("found = ()")
+        self._cel.write_values()
         for rule, condition in pairs:
             violation = Violation(rule=rule.id, path=rule.field, severity=rule.severity)
             name = self._writer.constant("VIOLATION", (violation,))
             self._writer.line(f"if {condition}: found += {name}  # {rule.id}")
 
-    def _find(self, rule: Rule, found: str, expected: str) -> None:
+    def _find(self, rule: Rule, found: Words, expected: Words) -> None:
         self.findings.append(
             Finding(
                 path=f"{self._where} rule {rule.id}",
                 found=found,
                 expected=expected,
-                remedy="Mend the rule, or name the schema versions it holds for in `versions`.",
+                remedy=message("error.rule.mend_or_limit"),
             )
         )
 
-    def _condition(self, rule: Rule, fields: Sequence[FieldValue]) -> str | None:
+    def _condition(  # noqa: C901 - one case for each kind
+        self, rule: Rule, fields: Sequence[FieldValue]
+    ) -> str | CelFault | None:
         """Write one rule's condition; None: no rule of this kind can judge such a field."""
         field = fields[0]
         match rule:
             case RequiredRule():
-                return _required(field)
+                return required(field)
             case CompareRule():
-                return _compare(rule, field, fields[1])
+                return compare(rule, field, fields[1])
+            case CelRule():
+                return self._cel.condition(rule, fields)
             case PatternRule():
                 broken = self._pattern(rule, field)
             case RangeRule():
-                broken = _range(rule, field)
+                broken = outside_range(rule, field)
             case LengthRule():
-                broken = _length(rule, field)
+                broken = outside_length(rule, field)
             case EnumerationRule():
                 broken = self._enumeration(rule, field)
             case CodeListRule():
@@ -154,10 +147,10 @@ class RuleSource:
             case CheckDigitsRule():
                 broken = self._check_digits(rule, field)
             case EventTimeRule():
-                broken = _event_time(rule, field)
+                broken = implausible(rule, field)
             case _:
                 assert_never(rule)
-        return broken if broken is None else _when_given(broken, field)
+        return broken if broken is None else when_given(broken, field)
 
     def _pattern(self, rule: PatternRule, field: FieldValue) -> str | None:
         if not isinstance(field.shape, TextShape | EnumShape):
@@ -184,7 +177,7 @@ class RuleSource:
     ) -> str | None:
         if not isinstance(field.shape, TextShape | EnumShape) or not rule.codes:
             return None
-        day = f"append_time_ms // {_MS_PER_DAY}"
+        day = f"append_time_ms // {MS_PER_DAY}"
         if at is not None:
             if not isinstance(at.shape, IntegerShape) or at.shape.resolution is None:
                 return None
@@ -204,94 +197,8 @@ class RuleSource:
         return f"not {is_valid}({field.local})"
 
 
-_SUITABLE: Final = {
-    "required": "any field",
-    "pattern": "a string or enum",
-    "range": "a number, decimal, day or moment, with limits of the same kind",
-    "length": "a string, bytes, array or map",
-    "enumeration": "a string or enum with text values, or an int or long with whole numbers",
-    "code_list": "a string or enum with codes that are read in, and `at` a day or moment",
-    "check_digits": "a string",
-    "compare": "two texts, two numbers, or two days or moments",
-    "event_time": "a day or moment",
-}
-
-
-def _when_given(broken: str, *fields: FieldValue) -> str:
-    given = [f"{field.local} is not None" for field in fields if field.is_nullable]
-    return " and ".join([*given, f"({broken})" if given and " or " in broken else broken])
-
-
-def _required(field: FieldValue) -> str:
-    match field.shape:
-        case TextShape():
-            return f"not {field.local} or {field.local}.isspace()"
-        case ArrayShape() | MapShape() | BinaryShape(decimal=None):
-            return f"not {field.local}"
-        case _:
-            return f"{field.local} is None" if field.is_nullable else _NEVER
-
-
-def _range(rule: RangeRule, field: FieldValue) -> str | None:
-    low = high = None
-    if rule.minimum is not None:
-        low = lower_limit(field.shape, rule.minimum)
-        if low is None:
-            return None
-    if rule.maximum is not None:
-        high = upper_limit(field.shape, rule.maximum)
-        if high is None:
-            return None
-    return _outside(low, field.local, high)
-
-
-def _length(rule: LengthRule, field: FieldValue) -> str | None:
-    match field.shape:
-        case TextShape() | BinaryShape(decimal=None):
-            return _outside(rule.minimum, f"len({field.local})", rule.maximum)
-        case ArrayShape() | MapShape():
-            return _outside(rule.minimum, field.local, rule.maximum)
-        case _:
-            return None
-
-
-def _outside(low: float | None, expression: str, high: float | None) -> str:
-    if low is None:
-        return f"{expression} > {high}"
-    if high is None:
-        return f"{expression} < {low}"
-    if low == high:
-        return f"{expression} != {low}"
-    return f"not {low} <= {expression} <= {high}"
-
-
-def _compare(rule: CompareRule, left: FieldValue, right: FieldValue) -> str | None:
-    factors = common_factors(left.shape, right.shape)
-    if factors is None:
-        return None
-    first, second = (
-        field.local if factor == 1 else f"{field.local} * {factor}"
-        for field, factor in zip((left, right), factors, strict=True)
-    )
-    return _when_given(f"not {first} {_SIGNS[rule.operator]} {second}", left, right)
-
-
-def _event_time(rule: EventTimeRule, field: FieldValue) -> str | None:
-    """Compare with the end of the append time's millisecond, in the field's unit."""
-    shape = field.shape
-    if not isinstance(shape, IntegerShape) or shape.resolution is None:
-        return None
-    is_zoneless = shape.is_local or shape.resolution is Resolution.DAY
-    ahead_ms = rule.tolerance_s * 1_000 + (_EARLIEST_ZONE_MS if is_zoneless else 0)
-    if shape.resolution is Resolution.DAY:
-        latest = f"(append_time_ms + {ahead_ms}) // {_MS_PER_DAY}"
-    else:
-        per_ms = shape.resolution // _MS_PER_DAY
-        latest = f"append_time_ms + {ahead_ms}"
-        if per_ms > 1:
-            latest = f"({latest}) * {per_ms} + {per_ms - 1}"
-    broken = f"{field.local} > {latest}"
-    if rule.not_before is not None:
-        earliest = days_of(rule.not_before) * shape.resolution
-        broken += f" or {field.local} < {earliest}"
-    return broken
+def _either(names: Sequence[str]) -> Words:
+    said: Words = names[0]
+    for name in names[1:]:
+        said = message("error.document.either", first=said, second=name)
+    return said

@@ -4,9 +4,9 @@ A rule says what is demanded of one field (or of two, `compare`) of a registry r
 compiled into one function per schema version by `bus.contracts.compile`; nothing here is called
 for a record.
 
-Which values meet a rule: a null meets every kind but `required`, so an optional field is judged
-only when it is given. A field inside a nested record is written with dots, `address.oktmo`; it is
-null when a record around it is null.
+Which values meet a rule: a null meets every kind but `required` and `cel`, so an optional field is
+judged only when it is given; a `cel` expression says itself what holds for null. A field inside a
+nested record is written with dots, `address.oktmo`; it is null when a record around it is null.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from enum import StrEnum, unique
 from typing import Annotated, Literal, Self, TypeAlias, assert_never
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -30,8 +31,10 @@ from pydantic import (
     model_validator,
 )
 
+from bus.contracts.cel_syntax import paths_read
 from bus.contracts.check_digits import Algorithm
 from bus.model.verdict import Severity
+from bus.texts import message
 
 RuleId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 FieldPath = Annotated[
@@ -89,7 +92,7 @@ class PatternRule(_RuleBase):
             re.compile(self.pattern)
         except re.error as error:
             raise ValueError(
-                f"pattern {self.pattern!r} is not a regular expression: {error}"
+                message("error.rule.expects.pattern", pattern=self.pattern, problem=error)
             ) from error
         return self
 
@@ -105,7 +108,7 @@ class RangeRule(_RuleBase):
     @model_validator(mode="after")
     def _has_a_limit(self) -> Self:
         if self.minimum is None and self.maximum is None:
-            raise ValueError("a range needs `minimum`, `maximum` or both")
+            raise ValueError(message("error.rule.expects.range_limit"))
         return self
 
 
@@ -120,9 +123,10 @@ class LengthRule(_RuleBase):
     @model_validator(mode="after")
     def _has_limits_in_order(self) -> Self:
         if self.minimum is None and self.maximum is None:
-            raise ValueError("a length needs `minimum`, `maximum` or both")
+            raise ValueError(message("error.rule.expects.length_limit"))
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
-            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+            limits = {"minimum": self.minimum, "maximum": self.maximum}
+            raise ValueError(message("error.rule.expects.limits_in_order", **limits))
         return self
 
 
@@ -166,7 +170,7 @@ class CodeListRule(_RuleBase):
     @model_validator(mode="after")
     def _has_one_source(self) -> Self:
         if bool(self.codes) == (self.file is not None):
-            raise ValueError("a code list needs either `codes` (at least one) or `file`")
+            raise ValueError(message("error.rule.expects.codes"))
         return self
 
     def with_codes(self, codes: tuple[CodePeriod, ...]) -> CodeListRule:
@@ -221,6 +225,28 @@ class EventTimeRule(_RuleBase):
     not_before: date | None = None
 
 
+def _expression(text: str) -> str:
+    paths_read(text)  # refuses what is no expression
+    return text
+
+
+class CelRule(_RuleBase):
+    """An expression in Common Expression Language (CEL) over the record's fields is true.
+
+    A null is `null`. A day or moment is a timestamp (days begin at 00:00 UTC), a decimal the whole
+    number of its last place (`12.50` of scale 2 is 1250), an enum or UUID its text. `appended_at`
+    is the broker's append time. What can't be evaluated breaks the rule. Only scalar fields can be
+    read, no moment without a time zone and no nullable moment inside a record.
+    """
+
+    kind: Literal["cel"]
+    field: FieldPath
+    """The field to mend; named in the violation."""
+    expression: Annotated[
+        str, StringConstraints(min_length=1, max_length=2_000), AfterValidator(_expression)
+    ]
+
+
 Rule: TypeAlias = Annotated[
     RequiredRule
     | PatternRule
@@ -230,7 +256,8 @@ Rule: TypeAlias = Annotated[
     | CodeListRule
     | CheckDigitsRule
     | CompareRule
-    | EventTimeRule,
+    | EventTimeRule
+    | CelRule,
     Field(discriminator="kind"),
 ]
 
@@ -242,15 +269,11 @@ def fields_of(rule: Rule) -> tuple[str, ...]:
             return (rule.field, rule.other)
         case CodeListRule():
             return (rule.field,) if rule.at is None else (rule.field, rule.at)
-        case (
-            RequiredRule()
-            | PatternRule()
-            | RangeRule()
-            | LengthRule()
-            | EnumerationRule()
-            | CheckDigitsRule()
-            | EventTimeRule()
-        ):
+        case CelRule():
+            return (rule.field, *(p for p in paths_read(rule.expression) if p != rule.field))
+        case RequiredRule() | PatternRule() | RangeRule() | LengthRule() | EnumerationRule():
+            return (rule.field,)
+        case CheckDigitsRule() | EventTimeRule():
             return (rule.field,)
         case _:
             assert_never(rule)

@@ -10,6 +10,7 @@ from bus.contracts.schema_reader import read_shape
 from bus.contracts.schema_shape import RecordShape
 from bus.contracts.yaml_document import Path, YamlDocument, read_json
 from bus.errors import DocumentError, Finding
+from bus.texts import finding_at, message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,15 +29,13 @@ def read_schema(file: str, content: bytes) -> SchemaSource:
     """
     document = read_json(file, content)
     if not isinstance(document.value, dict):
-        finding = document.finding(
-            (), found="no map", expected="an Avro record", remedy="Put the fields into a record."
-        )
-        raise DocumentError(f"{file} can't be read", (finding,))
+        finding = finding_at(document.place(()), "error.schema.no_map")
+        raise DocumentError(message("error.document.unreadable", file=file), (finding,))
     try:
         shape = read_shape(document.value, where=file)
     except DocumentError as error:
         findings = [_with_line(document, finding) for finding in error.findings]
-        raise DocumentError(f"{file} can't be read", findings) from error
+        raise DocumentError(message("error.document.unreadable", file=file), findings) from error
     return SchemaSource(document=document, schema=document.value, shape=shape)
 
 

@@ -31,6 +31,7 @@ from bus.contracts.schema_shape import (
     is_empty,
 )
 from bus.errors import DocumentError, Finding
+from bus.texts import finding_at, message
 
 DEPTH_MAX: Final = 16
 """Records, arrays and maps inside one another, the record at the top counted."""
@@ -43,7 +44,6 @@ BRANCHES_MAX: Final = 64
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _COMPLEX: Final = frozenset({"record", "array", "map", "enum", "fixed"})
-_SIZE_EXPECTED: Final = f"at most {SHAPES_MAX} types, reused ones counted at each use"
 
 
 def read_shape(schema: Mapping[str, object], *, where: str) -> RecordShape:
@@ -63,8 +63,8 @@ def read_shape(schema: Mapping[str, object], *, where: str) -> RecordShape:
         if not reader.findings:
             return shape
     elif not reader.findings:
-        reader.find(_Place(), repr(schema.get("type")), "a record", "Put the fields in a record.")
-    raise DocumentError(f"{where}: the bus can't read this schema", reader.findings)
+        reader.find(_Place(), "error.schema.no_record", type=schema.get("type"))
+    raise DocumentError(message("error.schema.unreadable", where=where), reader.findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,11 +85,12 @@ class _Reader:
         self._where = where
         self._named: dict[str, tuple[Shape, int]] = {}
         self._size = 0
+        self._is_size_told = False
 
-    def find(self, place: _Place, found: str, expected: str, remedy: str) -> NullShape:
+    def find(self, place: _Place, key: str, **values: object) -> NullShape:
         """Note what is wrong; the shape given back only lets the walk go on."""
         path = f"{self._where} {place.path}".rstrip()
-        self.findings.append(Finding(path=path, found=found, expected=expected, remedy=remedy))
+        self.findings.append(finding_at(path, key, **values))
         return NullShape()
 
     def read(self, schema: object, place: _Place) -> Shape:
@@ -112,18 +113,16 @@ class _Reader:
         try:
             fastavro.parse_schema(dict(schema))
         except (SchemaParseException, UnknownType, ValueError, TypeError) as error:
-            self.find(_Place(), f"{error}", "a schema that fastavro parses", "Mend the schema.")
+            self.find(_Place(), "error.schema.not_avro", problem=error)
 
     def _read_name(self, name: str, place: _Place) -> Shape:
         if name in PRIMITIVES:
             return PRIMITIVES[name]
         full = name if "." in name or not place.namespace else f"{place.namespace}.{name}"
         if full in place.around:
-            return self.find(
-                place, f"{full} inside itself", "no recursion", "Refer to entries by their key."
-            )
+            return self.find(place, "error.schema.recursion", name=full)
         if full not in self._named:
-            return self.find(place, f"type {name!r}", "a type defined above", "Mend the name.")
+            return self.find(place, "error.schema.unknown_type", name=name)
         shape, size = self._named[full]
         self._size += size
         if self._size > SHAPES_MAX:
@@ -135,12 +134,10 @@ class _Reader:
     def _read_union(self, schemas: list[object], place: _Place) -> Shape:
         if not 1 <= len(schemas) <= BRANCHES_MAX:
             return self.find(
-                place, f"{len(schemas)} branches", f"1 to {BRANCHES_MAX}", "Split the field."
+                place, "error.schema.branches", count=len(schemas), branches_max=BRANCHES_MAX
             )
         if any(isinstance(schema, list) for schema in schemas) or schemas.count("null") > 1:
-            return self.find(
-                place, "a union in a union, or null twice", "plain branches", "Flatten the union."
-            )
+            return self.find(place, "error.schema.union_in_union")
         return UnionShape(branches=tuple(self.read(schema, place) for schema in schemas))
 
     def _read_object(self, schema: Mapping[str, Any], place: _Place) -> Shape:
@@ -171,10 +168,10 @@ class _Reader:
     def _read_record(self, schema: Mapping[str, Any], fields: list[Any], place: _Place) -> Shape:
         full = _full_name(schema, place)
         if not all(map(_is_field, fields)):
-            return self.find(place, "a field", "`name` (letters, digits, _) and `type`", "Mend it.")
+            return self.find(place, "error.schema.no_field")
         names = [field["name"] for field in fields]
         if len(set(names)) < len(names):
-            return self.find(place, "a field name twice", "each name once", "Rename one of them.")
+            return self.find(place, "error.schema.doubled_field")
         size_before = self._size
         inside = replace(place, namespace=full.rpartition(".")[0], around=(*place.around, full))
         shape = RecordShape(
@@ -195,12 +192,7 @@ class _Reader:
         inside = replace(place, path=f"{place.path}[]", around=(*place.around, kind))
         items = self.read(schema, inside)
         if is_empty(items) and len(self.findings) == known:
-            return self.find(
-                place,
-                f"{kind} of items without bytes",
-                "items of at least one byte",
-                "Keep the number of items in an int.",
-            )
+            return self.find(place, "error.schema.empty_items", kind=kind)
         return ArrayShape(items=items) if kind == "array" else MapShape(values=items)
 
     def _read_primitive(self, schema: Mapping[str, Any], base: str, place: _Place) -> Shape:
@@ -220,9 +212,10 @@ class _Reader:
                     return DecimalShape(precision=precision, scale=scale)
         self.find(
             place,
-            f"decimal of precision {schema.get('precision')!r}, scale {schema.get('scale', 0)!r}",
-            f"precision 1 to {digits_max}, scale 0 to precision",
-            "Mend both numbers.",
+            "error.schema.decimal",
+            precision=schema.get("precision"),
+            scale=schema.get("scale", 0),
+            digits_max=digits_max,
         )
         return None
 
@@ -231,17 +224,16 @@ class _Reader:
         return shape
 
     def _find_depth(self, place: _Place) -> NullShape:
-        return self.find(
-            place, "more levels", f"at most {DEPTH_MAX} of records, arrays, maps", "Flatten it."
-        )
+        return self.find(place, "error.schema.depth", depth_max=DEPTH_MAX)
 
     def _find_size(self, place: _Place) -> NullShape:
-        if any(finding.expected == _SIZE_EXPECTED for finding in self.findings):
+        if self._is_size_told:
             return NullShape()
-        return self.find(place, "more types", _SIZE_EXPECTED, "Reuse fewer types, or split it.")
+        self._is_size_told = True
+        return self.find(place, "error.schema.size", shapes_max=SHAPES_MAX)
 
     def _find_unknown(self, schema: object, place: _Place) -> NullShape:
-        return self.find(place, repr(schema), "an Avro type", "See the Avro specification.")
+        return self.find(place, "error.schema.no_type", schema=schema)
 
 
 def _digits_of(size_bytes: int) -> int:

@@ -26,7 +26,8 @@ from bus.contracts.schema_shape import (
     UnionShape,
 )
 from bus.contracts.uuid_text import is_uuid
-from bus.errors import Finding
+from bus.errors import Finding, Words
+from bus.texts import finding_at, message
 
 _FLOAT_MAX: Final = (2 - 2**-23) * 2.0**127
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -58,7 +59,7 @@ def _misfits(shape: Shape, value: object, path: str) -> Iterator[Finding]:
                 for item in value:
                     yield from _misfits(shape.items, item, f"{path}[]")
             else:
-                yield _misfit(path, value, "a list")
+                yield _misfit(path, value, message("error.value.list"))
         case MapShape():
             yield from _map_misfits(shape, value, path)
         case _:
@@ -69,28 +70,23 @@ def _misfits(shape: Shape, value: object, path: str) -> Iterator[Finding]:
 
 def _record_misfits(shape: RecordShape, value: object, path: str) -> Iterator[Finding]:
     if not isinstance(value, Mapping):
-        yield _misfit(path, value, "a mapping of fields")
+        yield _misfit(path, value, message("error.value.mapping_of_fields"))
         return
     known = {field.name for field in shape.fields}
     for name in value:
         if name not in known:
-            yield Finding(
-                path=path or "record",
-                found=f"field {name!r}",
-                expected=f"fields {', '.join(sorted(known))}",
-                remedy="Leave it out, or add it to the contract in a new schema version.",
+            yield finding_at(
+                path or "record",
+                "error.value.unknown_field",
+                name=name,
+                known=", ".join(sorted(known)),
             )
     for field in shape.fields:
         inner = f"{path}.{field.name}".lstrip(".")
         if field.name in value:
             yield from _misfits(field.shape, value[field.name], inner)
         else:
-            yield Finding(
-                path=inner,
-                found="no such field in the record",
-                expected="a value, or None where null is allowed",
-                remedy="Give every field of the schema.",
-            )
+            yield finding_at(inner, "error.value.missing_field")
 
 
 def _union_misfits(shape: UnionShape, value: object, path: str) -> Iterator[Finding]:
@@ -98,46 +94,47 @@ def _union_misfits(shape: UnionShape, value: object, path: str) -> Iterator[Find
     if given is not None and value is not None:
         yield from _misfits(given, value, path)
     elif all(find_misfits(branch, value, path) for branch in shape.branches):
-        yield _misfit(path, value, "a value of one of the union's types")
+        yield _misfit(path, value, message("error.value.of_the_union"))
 
 
 def _map_misfits(shape: MapShape, value: object, path: str) -> Iterator[Finding]:
     if not isinstance(value, Mapping):
-        yield _misfit(path, value, "a mapping")
+        yield _misfit(path, value, message("error.value.mapping"))
         return
     for key, item in value.items():
         expected = _text_misfit(TextShape(), key)
         if expected is not None:
-            yield _misfit(f"{path}[]", key, f"as key {expected}")
+            yield _misfit(f"{path}[]", key, message("error.value.as_key", expected=expected))
         yield from _misfits(shape.values, item, f"{path}[]")
 
 
-def _misfit(path: str, value: object, expected: str) -> Finding:
+def _misfit(path: str, value: object, expected: Words) -> Finding:
     # Why no value: it may be personal data, and this text reaches logs and tickets.
     return Finding(
         path=path or "record",
-        found=f"a value of type {type(value).__name__}",
+        found=message("error.value.of_type", type=type(value).__name__),
         expected=expected,
-        remedy="Mend the value or the mapping that makes it.",
+        remedy=message("error.value.mend"),
     )
 
 
 def _scalar_misfit(  # noqa: C901 - a case for each shape
     shape: Shape, value: object
-) -> str | None:
+) -> Words | None:
     """Tell what is expected instead of a value that does not fit, or None."""
     match shape:
         case NullShape():
             return None if value is None else "None"
         case BooleanShape():
-            return None if isinstance(value, bool) else "True or False"
+            return None if isinstance(value, bool) else message("error.value.boolean")
         case IntegerShape(is_time_of_day=True):
             return _time_misfit(shape, value)
         case IntegerShape(resolution=None | Resolution.NANOSECOND):
             fits = type(value) is int and shape.minimum <= value <= shape.maximum
-            return None if fits else f"a whole number from {shape.minimum} to {shape.maximum}"
+            limits = {"minimum": shape.minimum, "maximum": shape.maximum}
+            return None if fits else message("error.value.whole_number", **limits)
         case IntegerShape(resolution=Resolution.DAY):
-            return None if type(value) is date else "a date without time"
+            return None if type(value) is date else message("error.value.date")
         case IntegerShape():
             return _moment_misfit(shape, value)
         case FloatShape():
@@ -145,54 +142,65 @@ def _scalar_misfit(  # noqa: C901 - a case for each shape
         case TextShape():
             return _text_misfit(shape, value)
         case EnumShape():
-            return None if value in shape.symbols else f"one of {', '.join(shape.symbols)}"
+            symbols = ", ".join(shape.symbols)
+            return None if value in shape.symbols else message("error.value.symbol", known=symbols)
         case BinaryShape(decimal=decimal) if decimal is not None:
             return _decimal_misfit(decimal, value)
         case BinaryShape():
             fits = isinstance(value, bytes) and shape.size_bytes in (None, len(value))
-            return None if fits else f"bytes{f' of {shape.size_bytes}' * bool(shape.size_bytes)}"
+            return None if fits else _bytes_expected(shape)
         case _:
             raise AssertionError(shape)
 
 
-def _time_misfit(shape: IntegerShape, value: object) -> str | None:
+def _bytes_expected(shape: BinaryShape) -> Words:
+    if not shape.size_bytes:
+        return message("error.value.bytes")
+    return message("error.value.bytes_of_size", size_bytes=shape.size_bytes)
+
+
+def _time_misfit(shape: IntegerShape, value: object) -> Words | None:
     if not isinstance(value, time) or value.tzinfo is not None:
-        return "a time without zone"
-    in_milliseconds = shape.maximum < Resolution.MILLISECOND
-    return "whole milliseconds" if in_milliseconds and value.microsecond % 1_000 else None
+        return message("error.value.time")
+    if shape.maximum < Resolution.MILLISECOND and value.microsecond % 1_000:
+        return message("error.value.whole_milliseconds")
+    return None
 
 
-def _moment_misfit(shape: IntegerShape, value: object) -> str | None:
+def _moment_misfit(shape: IntegerShape, value: object) -> Words | None:
     if not isinstance(value, datetime) or (value.tzinfo is None) != shape.is_local:
-        return f"a datetime {'without' if shape.is_local else 'with'} time zone"
+        wanted = "error.value.local_moment" if shape.is_local else "error.value.moment"
+        return message(wanted)
     if shape.resolution is Resolution.MILLISECOND and value.microsecond % 1_000:
-        return "whole milliseconds: the schema keeps no microseconds"
+        return message("error.value.no_microseconds")
     moment = value.replace(tzinfo=UTC) if shape.is_local else value
     assert shape.resolution is not None
     units = (moment - _EPOCH) // _MICROSECOND * shape.resolution // Resolution.MICROSECOND
-    return None if shape.minimum <= units <= shape.maximum else "a year from 1 to 9999 in UTC"
+    return None if shape.minimum <= units <= shape.maximum else message("error.value.year")
 
 
-def _float_misfit(shape: FloatShape, value: object) -> str | None:
+def _float_misfit(shape: FloatShape, value: object) -> Words | None:
     limit, whole_limit = (_FLOAT_MAX, 2**24) if shape.size_bytes == 4 else (math.inf, 2**53)  # noqa: PLR2004 - Avro's float
     if type(value) is int:
-        return None if abs(value) <= whole_limit else f"a whole number up to {whole_limit}"
+        fits = abs(value) <= whole_limit
+        return None if fits else message("error.value.whole_number_up_to", limit=whole_limit)
     fits = isinstance(value, float) and math.isfinite(value) and abs(value) <= limit
-    return None if fits else "a finite number"
+    return None if fits else message("error.value.finite")
 
 
-def _text_misfit(shape: TextShape, value: object) -> str | None:
+def _text_misfit(shape: TextShape, value: object) -> Words | None:
     if shape.is_uuid and isinstance(value, UUID):
         return None
     if not isinstance(value, str):
-        return "text"
+        return message("error.value.text")
     if "\0" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
-        return "text without NUL and lone surrogates"
-    return "a UUID" if shape.is_uuid and is_uuid(value) is None else None
+        return message("error.value.clean_text")
+    is_other = shape.is_uuid and is_uuid(value) is None
+    return message("error.value.uuid") if is_other else None
 
 
-def _decimal_misfit(shape: DecimalShape, value: object) -> str | None:
-    expected = f"a Decimal of {shape.precision} digits, {shape.scale} of them after the point"
+def _decimal_misfit(shape: DecimalShape, value: object) -> Words | None:
+    expected = message("error.value.decimal", precision=shape.precision, scale=shape.scale)
     if not isinstance(value, Decimal) or not value.is_finite():
         return expected
     _, digits, exponent = value.as_tuple()

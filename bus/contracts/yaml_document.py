@@ -5,28 +5,32 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Mapping, Sized
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, cast, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bus.contracts.yaml_values import Path, read_values, unreadable
-from bus.errors import DocumentError, Finding
+from bus.contracts.yaml_values import JsonLines, Path, read_values, unreadable
+from bus.errors import Bilingual, Finding, Words
+from bus.texts import all_texts, finding_at, message
 
 __all__ = [
     "Path",
     "YamlDocument",
+    "counted",
     "did_you_mean",
     "dotted",
+    "expectation",
     "findings_of",
     "read_json",
     "read_yaml",
     "show",
     "some_of",
+    "with_suggestion",
+    "words_of",
 ]
 
 _SHOWN_CHARACTERS_MAX: Final = 80
@@ -51,7 +55,7 @@ class YamlDocument:
         where = f"{self.file}:{self.lines.get(known, 1)}"
         return f"{where} {dotted(path)}" if path else where
 
-    def finding(self, path: Path, *, found: str, expected: str, remedy: str) -> Finding:
+    def finding(self, path: Path, *, found: Words, expected: Words, remedy: Words) -> Finding:
         """Make a finding about the value at `path`."""
         return Finding(path=self.place(path), found=found, expected=expected, remedy=remedy)
 
@@ -70,12 +74,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     return near[0] if near else None
 
 
-def some_of(names: Iterable[str]) -> str:
+def some_of(names: Iterable[str]) -> Words:
     """List names for a message; a long list is cut."""
     listed = sorted(names)
+    if not listed:
+        return message("error.document.none")
     more = len(listed) - _NAMES_SHOWN_MAX
     shown = ", ".join(listed[:_NAMES_SHOWN_MAX])
-    return f"{shown} and {more} more" if more > 0 else shown or "none"
+    return message("error.document.and_more", shown=shown, count=more) if more > 0 else shown
+
+
+def counted(findings: Sized) -> Words:
+    """Count findings for a message."""
+    if len(findings) == 1:
+        return message("error.document.one_finding")
+    return message("error.document.findings", count=len(findings))
 
 
 def read_yaml(file: str, content: bytes) -> YamlDocument:
@@ -104,8 +117,9 @@ def read_json(file: str, content: bytes) -> YamlDocument:
         value = json.loads(content, object_pairs_hook=_members)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else 1
-        raise unreadable(file, line, f"text that is not JSON ({error})", "JSON") from error
-    return YamlDocument(file=file, value=value, lines=_JsonLines(content))
+        found = message("error.document.not_json", problem=words_of(error))
+        raise unreadable(file, line, found, "JSON") from error
+    return YamlDocument(file=file, value=value, lines=JsonLines(content))
 
 
 def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -113,36 +127,8 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(members) < len(pairs):
         names = [name for name, _ in pairs]
         doubled = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"name `{doubled}` twice in one map")
+        raise ValueError(message("error.document.doubled_name", name=doubled))
     return members
-
-
-class _JsonLines(Mapping[Path, int]):
-    """Lines of a JSON document, read by the YAML reader, of which JSON is a part, once asked for.
-
-    Schemas are read in hundreds and seldom have a finding; their lines cost four times as much
-    as their values.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-
-    @cached_property
-    def _lines(self) -> Mapping[Path, int]:
-        try:
-            # Why: YAML takes no tabs for indentation, JSON does.
-            return read_values("", self._content.replace(b"\t", b" "))[1]
-        except DocumentError:
-            return {}  # JSON that YAML reads otherwise; findings then name line 1
-
-    def __getitem__(self, path: Path) -> int:
-        return self._lines[path]
-
-    def __iter__(self) -> Iterator[Path]:
-        return iter(self._lines)
-
-    def __len__(self) -> int:
-        return len(self._lines)
 
 
 def findings_of(
@@ -197,48 +183,68 @@ def _finding(
     name = str(detail["loc"][-1]) if detail["loc"] else document.file
     kind = detail["type"]
     if kind == "missing":
-        found, expected, remedy = "nothing", f"`{name}`", f"Add `{name}`."
-    elif kind == "extra_forbidden":
+        return finding_at(document.place(path), "error.document.missing_name", name=name)
+    if kind == "extra_forbidden":
         known = [n for n in _names_at(model, detail["loc"][:-1]) if n not in not_written]
-        found, expected = f"unknown name `{name}`", f"one of: {some_of(known)}"
-        remedy = _suggestion(name, known) or f"Remove `{name}`."
-    elif kind in {"literal_error", "enum", "union_tag_invalid"}:
-        context = detail.get("ctx", {})
-        expected = str(context.get("expected") or context.get("expected_tags"))
-        value = context.get("tag", detail["input"])
-        found = show(value)
-        remedy = _suggestion(str(value), re.findall(r"'([^']+)'", expected)) or (
-            "Choose one of these."
+        finding = finding_at(
+            document.place(path), "error.document.unknown_name", name=name, known=some_of(known)
         )
-    else:
-        found = show(detail["input"])
-        expected, remedy = _expectation(detail), _advice(detail)
-    return document.finding(path, found=found, expected=expected, remedy=remedy)
+        return with_suggestion(finding, name, known)
+    if kind in {"literal_error", "enum", "union_tag_invalid"}:
+        context = detail.get("ctx", {})
+        value = context.get("tag", detail["input"])
+        expected, remedy = expectation(detail), message("error.document.choose")
+        finding = document.finding(path, found=show(value), expected=expected, remedy=remedy)
+        return with_suggestion(finding, str(value), re.findall(r"'([^']+)'", str(expected)))
+    return document.finding(
+        path, found=show(detail["input"]), expected=expectation(detail), remedy=_advice(detail)
+    )
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str | None:
+def with_suggestion(finding: Finding, name: str, known: Iterable[str]) -> Finding:
+    """Ask whether the known name nearest to a misspelt one was meant, where one is near."""
     near = did_you_mean(name, known)
-    return None if near is None else f"Did you mean `{near}`?"
+    if near is None:
+        return finding
+    return replace(finding, remedy=message("error.document.did_you_mean", name=near))
 
 
-def show(value: object) -> str:
+def show(value: object) -> Words:
     """Write a document's value in a message, cut when long."""
-    if isinstance(value, (dict, list)):
-        return f"a {'map' if isinstance(value, dict) else 'list'} of {len(value)}"
+    if isinstance(value, dict):
+        return message("error.document.map", count=len(value))
+    if isinstance(value, list):
+        return message("error.document.list", count=len(value))
     text = repr(value)
     return text if len(text) <= _SHOWN_CHARACTERS_MAX else text[:_SHOWN_CHARACTERS_MAX] + "…"
 
 
-def _expectation(detail: ErrorDetails) -> str:
-    message = detail["msg"].removeprefix("Value error, ")
-    message = re.sub("^Input should (be|have) ", "", message)
-    return message[:1].lower() + message[1:]
+def expectation(detail: ErrorDetails) -> Words:
+    """Say what a validator of ours or pydantic expects; the rare cases of pydantic in English."""
+    context = detail.get("ctx", {})
+    refused = context.get("error")
+    if isinstance(refused, ValueError):
+        return words_of(refused)
+    if allowed := context.get("expected") or context.get("expected_tags"):
+        others, _, last = str(allowed).rpartition(" or ")
+        return message("error.document.either", first=others, second=last) if others else last
+    key = f"error.document.expects.{detail['type']}"
+    if key in all_texts():
+        return message(key, **context)
+    told = re.sub("^Input should (be|have) ", "", detail["msg"])
+    return told[:1].lower() + told[1:]
 
 
-def _advice(detail: ErrorDetails) -> str:
+def words_of(error: Exception) -> Words:
+    """Take the words that a validator of ours raised, or else what the error says in English."""
+    told = error.args[0] if error.args else ""
+    return told if isinstance(told, Bilingual) else str(error)
+
+
+def _advice(detail: ErrorDetails) -> Words:
     if detail["type"] == "string_type" and isinstance(detail["input"], (int, float)):
-        return "Put the value in quotes."
-    return "Correct the value."
+        return message("error.document.quote")
+    return message("error.document.correct")
 
 
 def _at(value: object, path: Path) -> object:

@@ -9,12 +9,14 @@ refused: they make documents hard to read, and a small one can stand for gigabyt
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from typing import Final, TypeAlias, cast
 
 import yaml
 
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError, Finding, Words
+from bus.texts import message
 
 Path: TypeAlias = tuple[str | int, ...]
 """Names and positions from the document's top to a value."""
@@ -47,12 +49,14 @@ def read_values(file: str, content: bytes) -> tuple[object, dict[Path, int]]:
         text = content.decode("utf-8-sig")
         node = _compose(text)
     except UnicodeDecodeError as error:
-        raise unreadable(file, 1, f"a byte that is not UTF-8 at offset {error.start}") from error
+        found = message("error.document.not_utf8", offset=error.start)
+        raise unreadable(file, 1, found) from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         # Why: the parser places the end of the text on a line after the last.
         line = 1 if mark is None else min(mark.line, text.rstrip("\n").count("\n")) + 1
-        raise unreadable(file, line, error.problem or "text that is not YAML") from error
+        found = message("error.document.not_yaml", problem=error.problem or error.context or "?")
+        raise unreadable(file, line, found) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise unreadable(file, 1, str(error)) from error
     reader = _Reader(file)
@@ -68,15 +72,43 @@ def _compose(text: str) -> yaml.Node | None:
         loader.dispose()
 
 
-def unreadable(file: str, line: int, found: str, language: str = "YAML") -> DocumentError:
+class JsonLines(Mapping[Path, int]):
+    """Lines of a JSON document, read by the YAML reader, of which JSON is a part, once asked for.
+
+    Schemas are read in hundreds and seldom have a finding; their lines cost four times as much
+    as their values.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+    @cached_property
+    def _lines(self) -> Mapping[Path, int]:
+        try:
+            # Why: YAML takes no tabs for indentation, JSON does.
+            return read_values("", self._content.replace(b"\t", b" "))[1]
+        except DocumentError:
+            return {}  # JSON that YAML reads otherwise; findings then name line 1
+
+    def __getitem__(self, path: Path) -> int:
+        return self._lines[path]
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
+def unreadable(file: str, line: int, found: Words, language: str = "YAML") -> DocumentError:
     """Say that a document's text can't be read."""
     finding = Finding(
         path=f"{file}:{line}",
         found=found,
-        expected=f"one {language} document in UTF-8",
-        remedy="Mend the text at this line; indentation and quotes are the usual causes.",
+        expected=message("error.document.one_document", language=language),
+        remedy=message("error.document.mend_line"),
     )
-    return DocumentError(f"{file} can't be read", (finding,))
+    return DocumentError(message("error.document.unreadable", file=file), (finding,))
 
 
 class _Reader:
@@ -90,9 +122,10 @@ class _Reader:
     def value(self, node: yaml.Node, path: Path) -> object:
         line = node.start_mark.line + 1
         if len(path) > _DEPTH_MAX:
-            raise unreadable(self.file, line, f"nesting deeper than {_DEPTH_MAX}")
+            found = message("error.document.deep", depth_max=_DEPTH_MAX)
+            raise unreadable(self.file, line, found)
         if id(node) in self._seen:
-            raise unreadable(self.file, line, "an alias of this value, `*…`")
+            raise unreadable(self.file, line, message("error.document.alias"))
         self._seen.add(id(node))
         self.lines.setdefault(path, line)
         if isinstance(node, yaml.MappingNode):
@@ -106,10 +139,11 @@ class _Reader:
         for name_node, value_node in node.value:
             line = name_node.start_mark.line + 1
             if not isinstance(name_node, yaml.ScalarNode):
-                raise unreadable(self.file, line, "a name that is a list or a map")
+                raise unreadable(self.file, line, message("error.document.name_not_text"))
             name = name_node.value
             if name in members:
-                raise unreadable(self.file, line, f"name `{name}` twice in one map")
+                found = message("error.document.doubled_name", name=name)
+                raise unreadable(self.file, line, found)
             self.lines[(*path, name)] = line
             members[name] = self.value(value_node, (*path, name))
         return members

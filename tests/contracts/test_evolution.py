@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from bus.contracts.avro_types import Schema
 from bus.contracts.contract import Compatibility, SchemaVersion
 from bus.contracts.evolution import Break, Direction, breaks_between, check_history
+from tests.texts.english import in_english
 
 NAV = Path("../shared/data/avro/nav_brukernotifikasjon_history")
 STRING: Schema = "string"
@@ -37,7 +38,7 @@ def version(number: int, schema: Mapping[str, Any]) -> SchemaVersion:
 
 def history(*schemas: Schema, level: Compatibility = Compatibility.FULL_TRANSITIVE) -> list[Break]:
     versions = [version(number, schema) for number, schema in enumerate(schemas, start=1)]
-    return list(check_history(versions, level))
+    return list(map(in_english, check_history(versions, level)))
 
 
 def typed(kind: Schema) -> Schema:

@@ -8,9 +8,10 @@ import pytest
 from bus.catalogue.region import Region, parse_region
 from bus.contracts.contract import Contract, Status
 from bus.contracts.gate import Refusal, RefusalReason, may_publish
-from bus.contracts.passport import Act, Passport, ProcessState
+from bus.contracts.passport import Act, Passport, ProcessState, lacking
 from bus.model.identifiers import DatasetCode
 from tests.catalogue.small_region import small_region
+from tests.texts.english import in_english
 
 
 @pytest.fixture(scope="module")
@@ -45,12 +46,22 @@ def test_contract_that_is_not_active_is_not_in_force(
 
 
 def test_contract_without_a_passport_is_refused(contract: Contract) -> None:
-    assert may_publish(contract, None) == Refusal(
+    refusal = may_publish(contract, None)
+    assert refusal is not None
+    assert in_english(refusal) == Refusal(
         reason=RefusalReason.NO_PASSPORT,
         found="no passport of process shelters-register",
         expected="an approved passport of the process that makes the dataset",
         remedy="Write passports/shelters-register.yaml and have it approved.",
     )
+
+
+def test_process_that_is_only_inventoried_is_not_automated(
+    contract: Contract, passport: Passport
+) -> None:
+    refusal = may_publish(contract, replace(passport, state=ProcessState.INVENTORIED))
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.NOT_DESCRIBED
 
 
 def test_process_that_is_only_described_is_not_automated(
@@ -74,6 +85,35 @@ def test_optimisation_must_remove_something(contract: Contract, passport: Passpo
     refusal = may_publish(contract, same)
     assert refusal is not None
     assert refusal.reason is RefusalReason.NOTHING_REMOVED
+
+
+@pytest.mark.parametrize("member", ["consumes", "diagram_sha256"])
+def test_approval_without_a_document_of_an_earlier_step_is_refused(
+    contract: Contract, passport: Passport, member: str
+) -> None:
+    refusal = may_publish(contract, replace(passport, **{member: None}))  # type: ignore[arg-type]
+    assert refusal is not None
+    assert refusal.reason is RefusalReason.DOCUMENT_LACKING
+    assert member in str(refusal.expected)
+
+
+def test_each_state_demands_its_documents_and_those_before_it(passport: Passport) -> None:
+    empty = replace(
+        passport, act=None, consumes=None, current_model=(), target_model=(), diagram_sha256=None
+    )
+    demanded = {
+        state: [document.member for document in lacking(replace(empty, state=state))]
+        for state in ProcessState
+    }
+    assert demanded == {
+        ProcessState.INVENTORIED: ["consumes"],
+        ProcessState.DESCRIBED: ["consumes", "current_model", "diagram_sha256"],
+        ProcessState.OPTIMISED: ["consumes", "current_model", "diagram_sha256", "target_model"],
+        ProcessState.APPROVED: [
+            "consumes", "current_model", "diagram_sha256", "target_model", "act",
+        ],
+    }  # fmt: skip
+    assert lacking(passport) == ()
 
 
 def test_passport_of_another_process_does_not_help(contract: Contract, passport: Passport) -> None:

@@ -11,6 +11,7 @@ from bus.errors import DocumentError, Finding
 from bus.model.record import Operation
 from bus.model.verdict import Severity
 from tests.catalogue.small_region import CONTRACT, SCHEMA, line, planted, small_region
+from tests.texts.english import in_english
 
 FOLDER = "contracts/civil/shelter"
 ADDRESS_RULE = "schema[0].properties[1].quality[0].implementation"
@@ -40,7 +41,7 @@ def read(contents: dict[str, bytes]) -> ContractSource:
 def refused(contents: dict[str, bytes]) -> list[Finding]:
     with pytest.raises(DocumentError) as caught:
         read(contents)
-    return list(caught.value.findings)
+    return list(map(in_english, caught.value.findings))
 
 
 def test_contract_has_the_meaning_of_its_documents() -> None:
@@ -135,7 +136,16 @@ def test_code_list_that_can_not_be_read_is_told(content: str | None, found: str)
     (finding,) = refused(contents)
     place = "schema[0].properties[2].quality[0].implementation.file"
     assert finding.path == f"{at(contents, 'file: places.csv')} {place}"
-    assert finding.found.startswith(found)
+    assert str(finding.found).startswith(found)
+
+
+def test_text_that_is_no_expression_is_found_where_it_stands() -> None:
+    contents = files(
+        "kind: length\n              minimum: 5", "kind: cel\n              expression: size("
+    )
+    (finding,) = refused(contents)
+    assert finding.path == f"{at(contents, 'expression: size(')} {ADDRESS_RULE}.expression"
+    assert str(finding.expected).startswith("an expression in CEL; line 1, column 6: Syntax error")
 
 
 def test_unknown_kind_of_rule_is_answered_with_the_near_one() -> None:
@@ -144,8 +154,8 @@ def test_unknown_kind_of_rule_is_answered_with_the_near_one() -> None:
         Finding(
             path=f"{at(contents, 'lenght')} {ADDRESS_RULE}.kind",
             found="rule kind `lenght`",
-            expected="one of: check_digits, code_list, compare, enumeration, event_time, length, "
-            "pattern, range, required",
+            expected="one of: cel, check_digits, code_list, compare, enumeration, event_time, "
+            "length, pattern, range, required",
             remedy="Did you mean `length`?",
         )
     ]
@@ -222,8 +232,8 @@ def test_misspelt_custom_property_is_two_findings_at_most() -> None:
         Finding(
             path=f"{at(contents, 'value: number')} customProperties[1].value",
             found="unknown name `keyFeild`",
-            expected="one of: acceptedUntil, compatibility, immutableFields, keyField, legalBasis, "
-            "nameEn, operations, process, versionSource",
+            expected="one of: acceptedUntil, compatibility, example, immutableFields, keyField, "
+            "legalBasis, nameEn, operations, process, versionSource",
             remedy="Did you mean `keyField`?",
         ),
     ]

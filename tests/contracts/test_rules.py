@@ -30,7 +30,7 @@ def test_severity_is_quarantine_unless_stated() -> None:
 @pytest.mark.parametrize(
     "keys",
     [
-        {"kind": "cel", "expression": "true"},
+        {"kind": "python", "expression": "true"},
         {"kind": "required", "pattern": "a"},
         {"kind": "required", "id": "Not Kebab"},
         {"kind": "required", "field": "a..b"},

@@ -7,7 +7,7 @@ place. A step that fails leaves those before it done; applying again goes on fro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
@@ -16,21 +16,27 @@ from aiokafka.errors import KafkaError
 
 from bus.access.reconcile import AccessDiff, reconcile
 from bus.access.rights import rights_of
+from bus.catalogue.kept_keys import kept_key_findings
 from bus.catalogue.lint import lint
 from bus.catalogue.manifest import changed, manifest_of
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import build_snapshot
-from bus.errors import DocumentError, Unavailable
+from bus.catalogue.subjects import SchemaEntry, schema_entries
+from bus.contracts.yaml_document import counted
+from bus.errors import DocumentError, Finding, Unavailable
 from bus.fund.layout import Layouts, layouts_of
 from bus.fund.tables import apply_tables
 from bus.kafka.administration import connect_admin, count_brokers
 from bus.kafka.catalogue_topic import CatalogueReader, publish_catalogue
 from bus.kafka.cluster import Cluster
+from bus.kafka.scan import topic_partitions
 from bus.postgres.session import connect
-from bus.provision.contract_publish import gate_refusals
-from bus.provision.schemas_topic import SchemaEntry, publish_schemas, schema_entries
+from bus.provision.contract_publish import GateRefusal, gate_refusals, told_once
+from bus.provision.gate_log import Attempt, record_refusals
+from bus.provision.schemas_topic import publish_schemas
 from bus.provision.topic_apply import TopicDiff, apply_topics
 from bus.provision.topic_plan import replication_factor_for, topics_of
+from bus.texts import message
 from bus.wire import topics
 
 
@@ -99,7 +105,7 @@ async def apply_catalogue(
             nothing was changed by then if the documents are at fault.
         Unavailable: An engine does not answer.
     """
-    region = _approved_region(documents)
+    region = await _approved_region(documents, cluster)
     layouts = layouts_of(region.contracts.values(), region.lock)
     admin = connect_admin(cluster)
     progress(Step.TOPICS)
@@ -126,19 +132,47 @@ async def apply_catalogue(
     )
 
 
-def _approved_region(documents: Mapping[str, bytes]) -> Region:
-    """Read documents that nothing speaks against, down to the workers' own compilation."""
+async def _approved_region(documents: Mapping[str, bytes], cluster: Cluster) -> Region:
+    """Read documents that nothing speaks against, down to the workers' own compilation.
+
+    Nor the catalogue in force: a key that signed records may be revoked, not removed.
+    """
     findings = lint(documents)
-    if findings:
-        count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
-        raise DocumentError(f"the catalogue can't be applied: {count}", findings)
-    region = parse_region(documents)
+    try:
+        region = parse_region(documents)
+    except DocumentError as error:
+        raise _refused(findings or error.findings, ()) from error
     refusals = gate_refusals(region)
     if refusals:
-        told = "\n".join(map(str, refusals))
-        raise DocumentError(f"contracts that may not come into force:\n{told}")
+        await record_refusals(cluster, refusals, Attempt.APPLY)
+    if findings or refusals:
+        raise _refused(told_once(findings, refusals), refusals)
+    if lost := kept_key_findings(await _in_force(cluster), documents):
+        raise _refused(lost, ())
     build_snapshot(region, 1)
     return region
+
+
+async def _in_force(cluster: Cluster) -> Mapping[str, bytes]:
+    """Read the documents of the catalogue in force, as far as the topic still holds them."""
+    try:
+        # Why ask: before the first catalogue there is no topic.
+        if not await topic_partitions(cluster, [topics.CATALOGUE]):
+            return {}
+        async with CatalogueReader(cluster) as reader:
+            await reader.read_to_end()
+            return reader.documents_held()
+    except KafkaError as problem:
+        raise _unreachable(problem) from problem
+
+
+def _refused(findings: Sequence[Finding], refusals: Sequence[GateRefusal]) -> DocumentError:
+    told = message("error.provision.not_applied", count=counted(findings))
+    if refusals:
+        told = message("error.provision.and_refused", told=told)
+    for refusal in refusals:
+        told = message("error.provision.and_line", told=told, line=refusal)
+    return DocumentError(told, findings)
 
 
 async def _apply_tables(fund_dsn: str, layouts: Layouts) -> tuple[str, ...]:
@@ -167,8 +201,11 @@ async def _publish(
             return before.version, changes
         await publish_catalogue(cluster, documents, manifest, known)
     except KafkaError as problem:
-        raise Unavailable(
-            f"topic {topics.CATALOGUE} can't be read or written ({problem!r}); "
-            "look at the broker's log, then apply again"
-        ) from problem
+        raise _unreachable(problem) from problem
     return version, changes
+
+
+def _unreachable(problem: KafkaError) -> Unavailable:
+    return Unavailable(
+        message("error.provision.catalogue", topic=topics.CATALOGUE, problem=repr(problem))
+    )

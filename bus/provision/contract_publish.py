@@ -6,7 +6,7 @@ The lock is a file in git, so what was published travels like any other change: 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from secrets import token_hex
@@ -22,6 +22,7 @@ from bus.contracts.gate import Refusal, RefusalReason, may_publish
 from bus.contracts.passport import Passport
 from bus.errors import DocumentError, Finding
 from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.texts import message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,14 +30,27 @@ class GateRefusal:
     """A contract that may not come into force, and who has to act."""
 
     dataset: DatasetCode
+    contract_version: str
+    process: str
     refusal: Refusal
     agency: AgencyCode
-    post: str | None
-    """Who in the agency, where a document says so."""
+    """That has to act."""
+    post: str
+    """Who in the agency; never a person's name."""
+
+    def spoken(self, language: str) -> str:
+        """Say it in a language: `en` or `ru`."""
+        told = message(
+            "error.gate.to_act",
+            dataset=self.dataset,
+            refusal=self.refusal,
+            agency=self.agency,
+            post=self.post,
+        )
+        return told.spoken(language)
 
     def __str__(self) -> str:
-        who = self.agency if self.post is None else f"{self.agency}, {self.post}"
-        return f"{self.dataset}: {self.refusal} To act: {who}."
+        return self.spoken("en")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -81,9 +95,10 @@ def publish_contracts(region_file: Path, keys_dir: Path | None) -> Publication:
     except DocumentError as error:
         findings = lint(documents) or error.findings
         return Publication(findings=tuple(findings), refusals=(), new_ids=())
+    refusals = gate_refusals(region)
     publication = Publication(
-        findings=lint({**documents, LOCK_FILE: render(lock)}),
-        refusals=gate_refusals(region),
+        findings=told_once(lint({**documents, LOCK_FILE: render(lock)}), refusals),
+        refusals=refusals,
         new_ids=new_ids(region.lock, lock),
     )
     if publication.is_refused:
@@ -96,30 +111,45 @@ def publish_contracts(region_file: Path, keys_dir: Path | None) -> Publication:
 def gate_refusals(region: Region) -> tuple[GateRefusal, ...]:
     """Find contracts that records would flow under without the right to, by dataset.
 
-    A contract that no system provides yet may be a draft; by `provides` it comes into force.
+    Asked of each contract in force, and of each that a system provides: by `provides` a draft
+    comes into force. A draft that no system provides yet may wait.
     """
     provided = {dataset for agency in region.agencies.values() for dataset in agency.provides}
     refusals = []
-    for dataset in sorted(provided):
-        contract = region.contracts[dataset]
+    for dataset, contract in sorted(region.contracts.items()):
         passport = region.passports.get(contract.process)
         refusal = may_publish(contract, passport)
-        if refusal is not None:
+        is_draft = (
+            refusal is not None and refusal.reason is RefusalReason.CONTRACT_NOT_ACTIVE
+        ) and dataset not in provided
+        if refusal is not None and not is_draft:
             refusals.append(_told(contract, passport, refusal))
     return tuple(refusals)
 
 
+def told_once(findings: Sequence[Finding], refusals: Sequence[GateRefusal]) -> tuple[Finding, ...]:
+    """Leave out what the linter says of contracts that the gate refuses with the same words."""
+    told = {(str(refused.refusal.found), str(refused.refusal.expected)) for refused in refusals}
+    return tuple(
+        finding for finding in findings if (str(finding.found), str(finding.expected)) not in told
+    )
+
+
 def _told(contract: Contract, passport: Passport | None, refusal: Refusal) -> GateRefusal:
-    """Name who has to act: the process's agency for its passport, the steward for the contract."""
+    """Name who has to act: the process's owner for its passport, the steward for the contract."""
     of_contract = {RefusalReason.CONTRACT_NOT_ACTIVE, RefusalReason.ANOTHER_PROCESS}
     if passport is None or refusal.reason in of_contract:
-        return GateRefusal(
-            dataset=contract.dataset,
-            refusal=refusal,
-            agency=contract.owner,
-            post=contract.steward,
-        )
-    return GateRefusal(dataset=contract.dataset, refusal=refusal, agency=passport.agency, post=None)
+        agency, post = contract.owner, contract.steward
+    else:
+        agency, post = passport.agency, passport.owner
+    return GateRefusal(
+        dataset=contract.dataset,
+        contract_version=contract.contract_version,
+        process=contract.process,
+        refusal=refusal,
+        agency=agency,
+        post=post,
+    )
 
 
 def new_ids(before: SchemaLock, after: SchemaLock) -> tuple[NewSchemaId, ...]:

@@ -8,79 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from bus.catalogue.lock import schema_text
-from bus.catalogue.region import Region
-from bus.catalogue.schemas import wire_schemas
-from bus.catalogue.snapshot import locked_schema_id
+from bus.catalogue.subjects import SCHEMA_KEY_TYPE, SchemaEntry
 from bus.errors import DocumentError, Finding, InvariantBroken, Unavailable
 from bus.kafka.cluster import Cluster
-from bus.model.identifiers import DatasetCode
+from bus.kafka.reading import SHORT_WAIT_MS
+from bus.texts import finding_at, message
 from bus.wire import topics
 
 _PARTITION: Final = TopicPartition(topics.SCHEMAS, 0)
-_SCHEMA: Final = "SCHEMA"
 _READ_TIMEOUT_S: Final = 20.0
 _POLL_MS: Final = 500
 _REQUEST_BYTES_MAX: Final = 1536 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class SchemaEntry:
-    """One schema under one subject, as a registry's reader looks it up."""
-
-    subject: str
-    """`<topic>-value`."""
-    version: int
-    id: int
-    text: str
-    """The schema as JSON."""
-
-    def key(self) -> bytes:
-        """Write the record's key; its order of members is the registry's, for compaction."""
-        return _json({"keytype": _SCHEMA, "subject": self.subject, "version": self.version,
-                      "magic": 1})  # fmt: skip
-
-    def value(self) -> bytes:
-        """Write the record's value."""
-        return _json({"subject": self.subject, "version": self.version, "id": self.id,
-                      "schema": self.text, "deleted": False})  # fmt: skip
-
-
-def schema_entries(region: Region) -> tuple[SchemaEntry, ...]:
-    """Tell every entry that a region needs, ascending: one schema stands under each of its topics.
-
-    Raises:
-        DocumentError: A schema has no id in the lock.
-    """
-    return tuple(
-        sorted(
-            SchemaEntry(
-                subject=f"{topic}-value",
-                version=wired.version,
-                id=locked_schema_id(region, wired.subject, wired.version),
-                text=schema_text(wired.schema),
-            )
-            for wired in wire_schemas(region)
-            for topic in _topics_under(region, wired.subject)
-        )
-    )
-
-
-def _topics_under(region: Region, subject: str) -> Iterator[str]:
-    if subject not in region.contracts:
-        yield subject  # a view's subject is its topic
-        return
-    dataset = DatasetCode(subject)
-    yield topics.accepted(dataset)
-    for agency in region.providers_of(dataset):
-        yield topics.inbound(agency, dataset)
 
 
 async def publish_schemas(
@@ -125,7 +69,9 @@ def missing_entries(
         if there is not None and (there.id, _parsed(there)) != (entry.id, _parsed(entry)):
             findings.append(_conflict(entry, there))
     if findings:
-        raise DocumentError(f"topic {topics.SCHEMAS} contradicts the schema lock", findings)
+        raise DocumentError(
+            message("error.provision.lock_contradicted", topic=topics.SCHEMAS), findings
+        )
     return tuple(sorted(e for e in wanted if (e.subject, e.version) not in found))
 
 
@@ -135,12 +81,13 @@ def _parsed(entry: SchemaEntry) -> object:
 
 
 def _conflict(entry: SchemaEntry, there: SchemaEntry) -> Finding:
-    return Finding(
-        path=f"topic {topics.SCHEMAS}, {there.subject} version {there.version}",
-        found=f"id {there.id} and another schema than the lock has",
-        expected=f"id {entry.id} and the schema of {entry.subject} version {entry.version}",
-        remedy="Take registry.lock.json from git; if it is right, another registry wrote to the "
-        "topic: stop it, and give the bus a cluster or a topic of its own.",
+    return finding_at(
+        f"topic {topics.SCHEMAS}, {there.subject} version {there.version}",
+        "error.provision.other_schema",
+        found=there.id,
+        expected=entry.id,
+        subject=entry.subject,
+        version=entry.version,
     )
 
 
@@ -152,7 +99,10 @@ async def read_schemas(cluster: Cluster) -> dict[tuple[str, int], SchemaEntry]:
     """
     found: dict[tuple[str, int], SchemaEntry] = {}
     consumer = AIOKafkaConsumer(
-        enable_auto_commit=False, auto_offset_reset="earliest", **cluster.aiokafka_options()
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        fetch_max_wait_ms=SHORT_WAIT_MS,
+        **cluster.aiokafka_options(),
     )
     try:
         async with asyncio.timeout(_READ_TIMEOUT_S):
@@ -166,8 +116,7 @@ async def read_schemas(cluster: Cluster) -> dict[tuple[str, int], SchemaEntry]:
                     _take_in(found, record.key, record.value)
     except (KafkaError, TimeoutError) as problem:
         raise Unavailable(
-            f"topic {topics.SCHEMAS} can't be read ({problem!r}); "
-            "look at the broker's log, then try again"
+            message("error.provision.topic_unread", topic=topics.SCHEMAS, problem=repr(problem))
         ) from problem
     finally:
         await consumer.stop()
@@ -179,7 +128,7 @@ def _take_in(
 ) -> None:
     """Take one record in; other kinds of entries (settings, modes) mean nothing to the bus."""
     name = json.loads(key or b"{}")
-    if name.get("keytype") != _SCHEMA:
+    if name.get("keytype") != SCHEMA_KEY_TYPE:
         return
     place = (name["subject"], name["version"])
     content: dict[str, Any] = json.loads(value) if value else {"deleted": True}
@@ -207,12 +156,7 @@ async def _write(cluster: Cluster, entries: Collection[SchemaEntry]) -> None:
         await asyncio.gather(*written)
     except KafkaError as problem:
         raise Unavailable(
-            f"topic {topics.SCHEMAS} can't be written ({problem!r}); "
-            "look at the broker's log, then try again"
+            message("error.provision.topic_unwritten", topic=topics.SCHEMAS, problem=repr(problem))
         ) from problem
     finally:
         await producer.stop()
-
-
-def _json(content: Mapping[str, object]) -> bytes:
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()

@@ -25,8 +25,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 from bus.errors import Finding, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, fault, settled
 from bus.provision.topic_plan import TopicSpec
+from bus.texts import finding_at, message
 
-_TAKES_EFFECT_S: Final = 20.0
+_TAKES_EFFECT_S: Final = 60.0
 _LOOK_AGAIN_S: Final = 0.05
 _TOPICS_PER_REQUEST: Final = 200
 _INTERNAL_PREFIX: Final = "__"
@@ -109,13 +110,8 @@ def _differences(
 
 
 def _repartitioned(topic: str, *, expected: int, found: int) -> Finding:
-    return Finding(
-        path=f"topic {topic}",
-        found=f"{found} partitions",
-        expected=f"{expected} partitions, as planned; another count breaks the order within a key",
-        remedy="Set `partitions` in region.yaml back; or stop all providers, drain the topic, "
-        "delete it by hand and apply again.",
-    )
+    counts = {"found": found, "expected": expected}
+    return finding_at(f"topic {topic}", "error.provision.partitions", **counts)
 
 
 def read_topics(admin: Administration) -> dict[str, FoundTopic]:
@@ -128,7 +124,7 @@ def read_topics(admin: Administration) -> dict[str, FoundTopic]:
     try:
         listed = admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).topics
     except KafkaException as problem:
-        raise fault(problem, "reading the cluster's topics") from problem
+        raise fault(problem, message("doing.provision.reading_topics")) from problem
     partitions = {
         name: len(topic.partitions)
         for name, topic in listed.items()
@@ -148,7 +144,9 @@ def _configs(
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
     answers = admin.client.describe_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
     for resource, answer in answers.items():
-        entries: Mapping[str, ConfigEntry] = settled(answer, f"reading topic {resource.name}")
+        entries: Mapping[str, ConfigEntry] = settled(
+            answer, message("doing.provision.reading_topic", topic=resource.name)
+        )
         yield (
             resource.name,
             {
@@ -190,7 +188,7 @@ def _create(admin: Administration, missing: Mapping[str, TopicSpec]) -> None:
         ]
         answers = admin.client.create_topics(wanted, request_timeout=REQUEST_TIMEOUT_S)
         for name, answer in answers.items():
-            settled(answer, f"making topic {name}")
+            settled(answer, message("doing.provision.making_topic", topic=name))
 
 
 def _mend(admin: Administration, differing: Sequence[Difference]) -> None:
@@ -206,7 +204,7 @@ def _mend(admin: Administration, differing: Sequence[Difference]) -> None:
         list(resources.values()), request_timeout=REQUEST_TIMEOUT_S
     )
     for resource, answer in answers.items():
-        settled(answer, f"mending topic {resource.name}")
+        settled(answer, message("doing.provision.mending_topic", topic=resource.name))
 
 
 def _alteration(difference: Difference) -> ConfigEntry:
@@ -221,7 +219,11 @@ def _wait_for_effect(admin: Administration, planned: Mapping[str, TopicSpec]) ->
         if time.monotonic() > deadline:
             left = [*diff.missing, *map(str, diff.differing)]
             raise Unavailable(
-                f"{len(left)} topics or settings did not appear within {_TAKES_EFFECT_S:.0f} s, "
-                f"the first: {left[0]}; look at the brokers' logs, then apply again"
+                message(
+                    "error.provision.topics_without_effect",
+                    count=len(left),
+                    wait_s=_TAKES_EFFECT_S,
+                    first=left[0],
+                )
             )
         time.sleep(_LOOK_AGAIN_S)

@@ -76,6 +76,7 @@ def _data_topics(region: Region) -> Iterator[tuple[str, int]]:
         if agency.provides:
             yield topics.quarantine(agency.code), SET_ASIDE_BYTES_MAX
             yield topics.release(agency.code), SET_ASIDE_BYTES_MAX
+            yield topics.receipts(agency.code), CONTROL_BYTES_MAX
     for dataset in region.contracts:
         yield topics.accepted(dataset), OUTBOUND_BYTES_MAX
     for view in views_of(region):
@@ -86,16 +87,19 @@ def _control_topics(replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
     for name in (topics.CATALOGUE, topics.SCHEMAS):
         config = _config(replication_factor, cleanup_policy=_COMPACTED, bytes_max=CONTROL_BYTES_MAX)
         yield name, TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
+    for name in (topics.REFUSALS, topics.GATE):
+        yield name, control_log(replication_factor)
+
+
+def control_log(replication_factor: int) -> TopicSpec:
+    """Decide how a topic is to be that only grows: what the bus refused, and when."""
     config = _config(
         replication_factor,
         cleanup_policy=_DELETED_BY_AGE,
         bytes_max=CONTROL_BYTES_MAX,
         retention_ms=FOREVER_MS,
     )
-    yield (
-        topics.REFUSALS,
-        TopicSpec(partitions=1, replication_factor=replication_factor, config=config),
-    )
+    return TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
 
 
 def _config(

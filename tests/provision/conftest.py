@@ -23,9 +23,15 @@ REGION_FILE = Path(__file__).parents[2] / "deploy" / "samara" / "region.yaml"
 
 
 @pytest.fixture
-def emptied_afterwards(admin: Administration) -> Iterator[None]:
-    """Leave no topic behind; deletion takes effect after its answer."""
+def emptied(admin: Administration) -> Iterator[None]:
+    """Find no topic and leave none behind."""
+    _empty(admin)
     yield
+    _empty(admin)
+
+
+def _empty(admin: Administration) -> None:
+    """Delete every topic; that takes effect after its answer."""
     if left := sorted(read_topics(admin)):
         for answer in admin.client.delete_topics(left).values():
             answer.result(10)

@@ -8,6 +8,8 @@ import psycopg
 import pytest
 
 from bus.access.reconcile import read_access
+from bus.catalogue.region import parse_region
+from bus.catalogue.subjects import schema_entries
 from bus.errors import DocumentError
 from bus.kafka.administration import Administration
 from bus.kafka.catalogue_topic import CatalogueReader
@@ -42,7 +44,8 @@ async def test_applied_catalogue_is_in_force_whole(
     assert steps == list(Step)
     assert "accepted.organisations" in read_topics(admin)
     assert {"User:region-portal", "User:bus"} <= {one.principal for one in read_access(admin)}
-    assert len(await read_schemas(admin_cluster)) == 9
+    entries = schema_entries(parse_region(documents))
+    assert set((await read_schemas(admin_cluster)).values()) == set(entries)
     async with CatalogueReader(admin_cluster) as reader:
         await reader.read_to_end()
         assert reader.documents() == documents
@@ -128,6 +131,21 @@ async def test_catalogue_with_a_finding_changes_nothing(
     assert read_access(admin) == before
 
 
+async def test_a_key_in_force_is_revoked_and_never_removed(
+    documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
+) -> None:
+    await _apply(documents, admin_cluster, fund_dsn)
+    path = next(path for path in documents if path.startswith("keys/region-portal."))
+    steps: list[Step] = []
+    without = {name: content for name, content in documents.items() if name != path}
+    with pytest.raises(DocumentError, match=re.escape(path)):
+        await _apply(without, admin_cluster, fund_dsn, steps=steps)
+    assert not steps
+    revoked = documents[path] + b"revoked_at: 2026-05-01T00:00:00Z\n"
+    report = await _apply({**documents, path: revoked}, admin_cluster, fund_dsn)
+    assert report.documents == {path}
+
+
 async def test_contract_of_a_process_that_is_not_optimised_does_not_come_into_force(
     documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
 ) -> None:
@@ -141,6 +159,6 @@ async def test_draft_contract_that_a_system_provides_does_not_come_into_force(
     documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
 ) -> None:
     path = "contracts/economy/organisation/contract.yaml"
-    draft = documents[path].replace(b"status: active", b"status: draft")
+    draft = documents[path].replace(b"status: active\ndomain", b"status: draft\ndomain")
     with pytest.raises(DocumentError, match="status draft"):
         await _apply({**documents, path: draft}, admin_cluster, fund_dsn)

@@ -70,16 +70,36 @@ def test_contract_without_an_approved_passport_is_refused_and_says_who_acts(
     assert refusal.dataset == "organisations"
     assert refusal.refusal.reason is RefusalReason.NOT_OPTIMISED
     assert refusal.agency == "tax-samara"
+    assert (
+        refusal.post
+        == "Заместитель руководителя управления, курирующий регистрацию юридических лиц"
+    )
+    assert not [finding for finding in publication.findings if "optimised" in str(finding.found)]
     assert not publication.new_ids
     assert not _lock(checkout).exists()
 
 
 def test_draft_contract_that_a_system_provides_is_refused(checkout: Path) -> None:
     contract = checkout.parents[2] / "schemas/avro/economy/organisation/contract.yaml"
-    _edit(contract, "status: active", "status: draft")
+    _edit(contract, "status: active\ndomain", "status: draft\ndomain")
     refusal = publish_contracts(checkout, None).refusals[0]
     assert refusal.refusal.reason is RefusalReason.CONTRACT_NOT_ACTIVE
     assert refusal.post
+
+
+def test_contract_that_only_wants_to_automate_what_is_there_is_refused(checkout: Path) -> None:
+    proposed = checkout.parent / "proposed" / "social"
+    shutil.copytree(proposed, checkout.parents[2] / "schemas" / "avro" / "social")
+    (refusal,) = publish_contracts(checkout, None).refusals
+    assert str(refusal) == (
+        "subsidies: found process subsidies-granting described, not optimised; expected state "
+        "approved. Optimise the process first: its target model must leave something out. "
+        "To act: social-samara, Начальник отдела субсидий и льгот."
+    )
+    passport = checkout.parent / "passports" / "subsidies-granting.yaml"
+    _edit(passport, "state: described", "state: approved")
+    (refusal,) = publish_contracts(checkout, None).refusals
+    assert refusal.refusal.reason is RefusalReason.NOTHING_REMOVED
 
 
 def test_changed_schema_is_found_and_the_lock_stays(checkout: Path) -> None:
@@ -89,7 +109,7 @@ def test_changed_schema_is_found_and_the_lock_stays(checkout: Path) -> None:
     content["doc"] = "another description"
     schema.write_text(json.dumps(content))
     publication = publish_contracts(checkout, None)
-    assert any("municipalities version 1" in finding.found for finding in publication.findings)
+    assert any("municipalities version 1" in str(finding.found) for finding in publication.findings)
     assert _lock(checkout).read_bytes() == before
 
 

@@ -7,15 +7,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from bus.catalogue.region import parse_region
+from bus.catalogue.subjects import SchemaEntry, schema_entries
 from bus.errors import DocumentError
 from bus.kafka.administration import Administration
 from bus.kafka.cluster import Cluster
-from bus.provision.schemas_topic import (
-    SchemaEntry,
-    publish_schemas,
-    read_schemas,
-    schema_entries,
-)
+from bus.provision.schemas_topic import publish_schemas, read_schemas
 from bus.provision.topic_apply import apply_topics
 from bus.provision.topic_plan import topics_of
 from tests.access.regions import region
@@ -24,7 +20,7 @@ ENTRY = SchemaEntry(subject="accepted.wells-value", version=1, id=7, text='{"typ
 
 
 @pytest.fixture(autouse=True)
-def _topic(admin: Administration, emptied_afterwards: None) -> None:
+def _topic(admin: Administration, emptied: None) -> None:
     apply_topics(admin, topics_of(region({}), replication_factor=1))
 
 

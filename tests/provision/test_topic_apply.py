@@ -25,7 +25,7 @@ PLANNED = topics_of(region({"village": {"wells": ["wells"]}}), replication_facto
 TOPIC = "in.village.wells"
 
 
-pytestmark = pytest.mark.usefixtures("emptied_afterwards")
+pytestmark = pytest.mark.usefixtures("emptied")
 
 
 def _make(admin: Administration, topic: str, *, partitions: int) -> None:
@@ -82,7 +82,7 @@ def test_wrong_setting_is_mended(
 def test_another_partition_count_is_told_and_left_alone(admin: Administration) -> None:
     _make(admin, TOPIC, partitions=3)
     told = apply_topics(admin, PLANNED).repartitioned
-    assert [(finding.path, finding.found) for finding in told] == [
+    assert [(finding.path, str(finding.found)) for finding in told] == [
         (f"topic {TOPIC}", "3 partitions")
     ]
     assert read_topics(admin)[TOPIC].partitions == 3

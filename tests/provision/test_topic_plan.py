@@ -23,10 +23,12 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "accepted.roads",
         "accepted.schools",
         "control.catalogue",
+        "control.gate",
         "control.refusals",
         "in.town.roads",
         "in.town.schools",
         "quarantine.town",
+        "receipts.town",
         "release.town",
     }
     assert list(planned) == sorted(planned)

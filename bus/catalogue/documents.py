@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bus.catalogue.parties import SigningKey
 from bus.catalogue.sources import LOCK_FILE, REGION_FILE, Sources, read_sources
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError
 from bus.model.identifiers import DatasetCode
+from bus.texts import finding_at, message
 
 _FOLDERS = ("agencies", "agreements", "passports")
 _CONTRACT_MEMBER = re.compile(r"contract\.yaml|v[0-9]+\.avsc|.*\.csv")
@@ -33,32 +34,45 @@ def read_documents(region_file: Path, keys_dir: Path | None) -> dict[str, bytes]
         documents |= _yaml_files(region_file.parent / folder, folder)
     if keys_dir is not None:
         documents |= _yaml_files(keys_dir, "keys")
-    for path in sorted(contracts.glob("*/*/*")):
-        if _CONTRACT_MEMBER.fullmatch(path.name):
-            documents[f"contracts/{path.relative_to(contracts).as_posix()}"] = path.read_bytes()
+    documents |= _contract_files(contracts)
     lock = contracts / Path(LOCK_FILE).name
     if lock.exists():
         documents[LOCK_FILE] = lock.read_bytes()
     return documents
 
 
+def proposed_documents(region_file: Path) -> dict[str, bytes]:
+    """Collect contracts that are proposed beside the region and not part of it yet.
+
+    Args:
+        region_file: `region.yaml`; `proposed/<domain>/<entity>/` beside it holds each contract.
+
+    Returns: Contents under the paths that they will have in the region,
+        `contracts/<domain>/<entity>/…`: joined to its documents, they can be held against the gate.
+    """
+    return _contract_files(region_file.parent / "proposed")
+
+
+def _contract_files(folder: Path) -> dict[str, bytes]:
+    return {
+        f"contracts/{path.relative_to(folder).as_posix()}": path.read_bytes()
+        for path in sorted(folder.glob("*/*/*"))
+        if _CONTRACT_MEMBER.fullmatch(path.name)
+    }
+
+
 def _content(region_file: Path) -> bytes:
     try:
         return region_file.read_bytes()
     except FileNotFoundError as error:
-        finding = Finding(
-            path=str(region_file),
-            found="no such file",
-            expected="the region's file",
-            remedy="Give the path of region.yaml.",
-        )
-        raise DocumentError("there is no region", (finding,)) from error
+        finding = finding_at(str(region_file), "error.catalogue.no_region_file")
+        raise DocumentError(message("error.catalogue.no_region"), (finding,)) from error
 
 
 def _contracts_folder(content: bytes) -> str:
     sources: Sources = read_sources({REGION_FILE: content})
     if sources.region is None:
-        raise DocumentError("the region's file can't be read", sources.findings)
+        raise DocumentError(message("error.catalogue.region_unreadable"), sources.findings)
     return sources.region.written.contracts
 
 
@@ -83,13 +97,13 @@ def mapping_path(region_file: Path, dataset: DatasetCode, name: str) -> Path:
     for path in found:
         if path.name == f"mapping.{name}.yaml":
             return path
-    finding = Finding(
-        path=f"mapping {name} of {dataset}",
-        found="neither a file of this name nor a mapping beside the contract",
-        expected=", ".join(path.name.split(".")[1] for path in found) or "a mapping file",
-        remedy="Give the path of a mapping file, or one of these names.",
+    known = ", ".join(path.name.split(".")[1] for path in found)
+    finding = finding_at(
+        f"mapping {name} of {dataset}",
+        "error.catalogue.unknown_mapping",
+        known=known or message("error.catalogue.mapping_file"),
     )
-    raise DocumentError("there is no such mapping", (finding,))
+    raise DocumentError(message("error.catalogue.no_mapping"), (finding,))
 
 
 def render_key(key: SigningKey) -> bytes:

@@ -15,14 +15,15 @@ from bus.catalogue.lint_contract import contract_findings
 from bus.catalogue.lint_schema import schema_findings
 from bus.catalogue.lock import changed_schema, schema_sha256
 from bus.catalogue.references import reference_findings
-from bus.catalogue.region import Region, region_of
+from bus.catalogue.region import Region, passport_of, region_of
 from bus.catalogue.schemas import WireSchema, wire_schemas
 from bus.catalogue.shapes import KeyShape, PassportShape
 from bus.catalogue.sources import LOCK_FILE, Source, Sources, read_sources
 from bus.contracts.gate import RefusalReason, may_publish
-from bus.contracts.passport import ProcessState
+from bus.contracts.passport import lacking
 from bus.contracts.reading import ContractSource
 from bus.errors import Finding
+from bus.texts import finding_at
 
 
 def lint(documents: Mapping[str, bytes]) -> tuple[Finding, ...]:
@@ -71,46 +72,29 @@ def _gate_findings(source: ContractSource, region: Region) -> list[Finding]:
 
 
 def _passport_findings(source: Source[PassportShape]) -> list[Finding]:
-    passport, findings = source.written, []
-    if passport.state is ProcessState.APPROVED and passport.act is None:
-        finding = source.document.finding(
-            ("act",),
-            found="state approved without an act",
-            expected="the act that approved the passport",
-            remedy="Write the act's number, date and title, or set the state back.",
+    """Ask for the documents of every step that the process is said to have taken."""
+    return [
+        source.document.finding(
+            (document.member,),
+            found=document.found,
+            expected=document.expected,
+            remedy=document.remedy,
         )
-        findings.append(finding)
-    kept = frozenset(passport.target_model)
-    if passport.state is not ProcessState.DESCRIBED and kept.issuperset(passport.current_model):
-        finding = source.document.finding(
-            ("target_model",),
-            found="every step and data element of the current model",
-            expected="at least one of them left out",
-            remedy="Optimise the process, or set the state back to described.",
-        )
-        findings.append(finding)
-    return findings
+        for document in lacking(passport_of(source.written))
+    ]
 
 
 def _key_findings(source: Source[KeyShape]) -> list[Finding]:
     key, findings = source.written, []
     system = key.key_id.partition(".")[0]
     if system != key.system:
-        finding = source.document.finding(
-            ("system",),
-            found=f"system `{key.system}`",
-            expected=f"`{system}`, which the key's id begins with",
-            remedy="Name the key by its system: `<system>.<label>`.",
-        )
-        findings.append(finding)
+        place = source.document.place(("system",))
+        values = {"system": key.system, "expected": system}
+        findings.append(finding_at(place, "error.catalogue.key_of_system", **values))
     if key.valid_to is not None and key.valid_to <= key.valid_from:
-        finding = source.document.finding(
-            ("valid_to",),
-            found=key.valid_to.isoformat(),
-            expected=f"a moment after valid_from, {key.valid_from.isoformat()}",
-            remedy="Correct one of the two.",
-        )
-        findings.append(finding)
+        place = source.document.place(("valid_to",))
+        limits = {"from": key.valid_from.isoformat(), "to": key.valid_to.isoformat()}
+        findings.append(finding_at(place, "error.catalogue.key_ends", **limits))
     return findings
 
 
@@ -140,9 +124,6 @@ def _place_in_lock(sources: Sources, wired: WireSchema) -> str:
 
 
 def _without_id(wired: WireSchema) -> Finding:
-    return Finding(
-        path=LOCK_FILE,
-        found=f"no entry for schema {wired.subject} version {wired.version}",
-        expected="an id for every schema of the region",
-        remedy="Run `bus contract publish`, and commit the lock.",
+    return finding_at(
+        LOCK_FILE, "error.catalogue.not_in_lock", subject=wired.subject, version=wired.version
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from bus.catalogue.agreement import ConditionOperator
 from bus.catalogue.shapes import AgreementShape, ConditionShape
@@ -19,6 +19,7 @@ from bus.contracts.schema_shape import (
 )
 from bus.contracts.yaml_document import Path, some_of
 from bus.errors import Finding
+from bus.texts import finding_at
 
 
 def agreement_findings(sources: Sources) -> list[Finding]:
@@ -35,53 +36,37 @@ def agreement_findings(sources: Sources) -> list[Finding]:
     return findings
 
 
-_Problem = tuple[Path, str, str, str]
+_Problem = tuple[Path, str, Mapping[str, object]]
+"""Where, the case of `error.agreement`, what is put into its texts."""
 
 
 def _finding(source: Source[AgreementShape], problem: _Problem) -> Finding:
-    path, found, expected, remedy = problem
-    return source.document.finding(path, found=found, expected=expected, remedy=remedy)
+    path, case, values = problem
+    return finding_at(source.document.place(path), f"error.agreement.{case}", **values)
 
 
 def _date_problems(agreement: AgreementShape) -> Iterator[_Problem]:
     if agreement.valid_to < agreement.valid_from:
-        yield (
-            ("valid_to",),
-            str(agreement.valid_to),
-            f"a day from valid_from, {agreement.valid_from}, on",
-            "Correct one of the two.",
-        )
+        limits = {"from": agreement.valid_from, "to": agreement.valid_to}
+        yield ("valid_to",), "ends_before", limits
     sides = {"provider": agreement.approvals.provider, "consumer": agreement.approvals.consumer}
     for side, approval in sides.items():
         if approval.on > agreement.valid_from:
-            yield (
-                ("approvals", side, "on"),
-                f"approved on {approval.on}",
-                f"a day not after valid_from, {agreement.valid_from}",
-                "Let the agreement begin when both sides have approved it.",
-            )
+            days = {"on": approval.on, "from": agreement.valid_from}
+            yield ("approvals", side, "on"), "approved_late", days
     if agreement.history_from is not None and agreement.history_from > agreement.valid_to:
-        yield (
-            ("history_from",),
-            str(agreement.history_from),
-            f"a day not after valid_to, {agreement.valid_to}",
-            "Correct one of the two: as it is, nothing is granted.",
-        )
+        days = {"from": agreement.history_from, "to": agreement.valid_to}
+        yield ("history_from",), "history_after_end", days
 
 
 def _party_problems(agreement: AgreementShape) -> Iterator[_Problem]:
     if agreement.providers == (agreement.consumer,):
-        yield (
-            ("providers",),
-            f"{agreement.consumer} as the only provider of its own agreement",
-            "another agency",
-            "An agency needs no agreement to use its own data.",
-        )
+        yield ("providers",), "own_data", {"agency": agreement.consumer}
     for member in ("providers", "systems", "fields"):
         names = getattr(agreement, member) or ()
         for index, name in enumerate(names):
             if name in names[:index]:
-                yield (member, index), f"`{name}` a second time", "each name once", "Remove it."
+                yield (member, index), "doubled_name", {"name": name}
 
 
 def _row_problems(
@@ -91,37 +76,18 @@ def _row_problems(
     if field not in contract.classification:
         return
     if contract.classification[field] is Classification.PERSONAL:
-        yield (
-            (*path, "field"),
-            f"row filter on `{field}`, a personal field",
-            "a field that identifies no person",
-            "Filter by territory or kind: the condition stands in files and names of views.",
-        )
+        yield (*path, "field"), "personal_filter", {"field": field}
     if field not in contract.immutable_fields:
-        yield (
-            (*path, "field"),
-            f"row filter on `{field}`, which corrections may change",
-            f"one of the immutable fields: {some_of(contract.immutable_fields)}",
-            "Filter by one of these, or mark the field immutable if it never changes.",
-        )
+        known = {"field": field, "known": some_of(contract.immutable_fields)}
+        yield (*path, "field"), "mutable_filter", known
     shapes = [follow(schema.shape, field) for schema in source.schemas.values()]
     given = [shape for shape, _ in filter(None, shapes)]
     if not all(_can_be_filtered(shape) for shape in given):
-        yield (
-            (*path, "field"),
-            f"row filter on `{field}`, whose values are no texts, whole numbers or booleans",
-            "a field of such a type",
-            "Filter by another field.",
-        )
+        yield (*path, "field"), "filter_type", {"field": field}
     elif condition.op is ConditionOperator.PREFIX and not all(
         isinstance(shape, TextShape) for shape in given
     ):
-        yield (
-            (*path, "op"),
-            f"prefix of `{field}`, which is no text",
-            "equals or one_of",
-            ("List the values."),
-        )
+        yield (*path, "op"), "prefix_of_no_text", {"field": field}
 
 
 def _can_be_filtered(shape: Shape) -> bool:

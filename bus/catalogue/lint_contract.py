@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any, Final
 
+from bus.catalogue.lint_example import example_findings
 from bus.contracts.avro_types import is_nullable, without_null
 from bus.contracts.check_digits import Algorithm
 from bus.contracts.compile import compile_schema
 from bus.contracts.contract import Classification, Compatibility
 from bus.contracts.evolution import check_history
+from bus.contracts.pattern_cost import doubles_its_ways
 from bus.contracts.reading import ContractSource
-from bus.contracts.rules import CheckDigitsRule
+from bus.contracts.rules import CheckDigitsRule, PatternRule, fields_of
 from bus.contracts.schema_file import SchemaSource, field_place
+from bus.contracts.schema_shape import field_paths
 from bus.contracts.yaml_document import Path, did_you_mean, some_of
 from bus.errors import DocumentError, Finding
+from bus.texts import finding_at, message
 
 _LOGICAL_TYPES: Final = {
     "date": "date",
@@ -71,21 +76,22 @@ class _ContractLint:
         self._record = source.written.record[0]
         self._properties = {field.name: i for i, field in enumerate(self._record.properties)}
         self._newest = source.schemas[max(source.schemas)]
+        self._paths = frozenset().union(*(field_paths(s.shape) for s in source.schemas.values()))
 
     def names(self) -> None:
         name = str(self._newest.schema["name"]).rpartition(".")[2]
         if self._record.name != name:
-            self._find(
-                (*_SCHEMA, "name"), f"`{self._record.name}`", f"`{name}`, the record's in Avro"
-            )
+            names = {"found": self._record.name, "expected": name}
+            self._find((*_SCHEMA, "name"), "record_name", **names)
         topic = f"accepted.{self._contract.dataset}"
         if self._record.physical_name != topic:
-            self._find((*_SCHEMA, "physicalName"), f"`{self._record.physical_name}`", f"`{topic}`")
+            names = {"found": self._record.physical_name, "expected": topic}
+            self._find((*_SCHEMA, "physicalName"), "topic_name", **names)
         seen: set[str] = set()
         for index, field in enumerate(self._record.properties):
             if field.name in seen:
                 path = (*_SCHEMA, "properties", index, "name")
-                self._find(path, f"`{field.name}` a second time", "each field once", "Remove one.")
+                self._find(path, "doubled_field", name=field.name)
             seen.add(field.name)
 
     def fields(self) -> None:
@@ -103,21 +109,12 @@ class _ContractLint:
         for name, index in self._properties.items():
             if name not in seen:
                 near = did_you_mean(name, seen - self._properties.keys())
-                self._find(
-                    (*_SCHEMA, "properties", index, "name"),
-                    f"property `{name}`, which no `.avsc` has",
-                    f"a field of the schema: {some_of(seen)}",
-                    f"Did you mean `{near}`?" if near else "Remove it.",
-                )
+                path = (*_SCHEMA, "properties", index, "name")
+                self._find(path, "property_without_field", near, name=name, known=some_of(seen))
 
     def _field_without_property(self, schema: SchemaSource, name: str) -> None:
-        finding = schema.document.finding(
-            (*field_place(schema.schema, name), "name"),
-            found=f"field `{name}`, which contract.yaml doesn't describe",
-            expected=f"a property `{name}` with its class and rules",
-            remedy="Describe the field in contract.yaml.",
-        )
-        self.findings.append(finding)
+        place = schema.document.place((*field_place(schema.schema, name), "name"))
+        self.findings.append(finding_at(place, "error.contract.field_without_property", name=name))
 
     def _field(self, field: dict[str, Any], *, is_newest: bool) -> None:
         index = self._properties[field["name"]]
@@ -125,51 +122,31 @@ class _ContractLint:
         path = (*_SCHEMA, "properties", index)
         expected = _odcs_type(field["type"])
         if written.logical_type != expected:
-            self._find(
-                (*path, "logicalType"), written.logical_type, f"{expected}, as Avro has the field"
-            )
+            types = {"found": written.logical_type, "expected": expected}
+            self._find((*path, "logicalType"), "type_differs", **types)
         required = is_newest and not is_nullable(field["type"])
         if written.required != required:
-            self._find(
-                (*path, "required"),
-                f"`required: {str(written.required).lower()}`",
-                f"{str(required).lower()}: in Avro the field is "
-                + ("never null" if required else "optional, or gone from the newest version"),
-            )
+            self._find((*path, "required"), "never_null" if required else "not_required")
 
     def key(self) -> None:
         key = self._contract.key_field
         place = self._source.places["keyField"]
         if key not in self._properties:
-            near = did_you_mean(key, self._properties)
-            remedy = f"Did you mean `{near}`?" if near else "Name a field."
-            self._find(place, f"`{key}`, which is no field", "a field of the contract", remedy)
+            self._find(place, "key_is_no_field", did_you_mean(key, self._properties), name=key)
             return
         if self._contract.classification[key] is Classification.PERSONAL:
-            self._find(
-                place,
-                f"`{key}`, a personal field, as the key",
-                "the agency's own registry number",
-                "Keys stand in topics and logs: choose a number that names no person.",
-            )
+            self._find(place, "personal_key", name=key)
         marked = [field.name for field in self._record.properties if field.primary_key]
         if marked != [key]:
-            self._find(
-                (*_SCHEMA, "properties", self._properties[key], "primaryKey"),
-                f"`primaryKey` at {some_of(marked)}",
-                f"it at `{key}` alone, which `bus.keyField` names",
-            )
+            path = (*_SCHEMA, "properties", self._properties[key], "primaryKey")
+            self._find(path, "other_primary_key", marked=some_of(marked), key=key)
 
     def immutable_fields(self) -> None:
         for name in sorted(self._contract.immutable_fields):
             if name not in self._properties:
                 near = did_you_mean(name, self._properties)
-                self._find(
-                    self._source.places["immutableFields"],
-                    f"`{name}`, which is no field",
-                    "fields of the contract",
-                    f"Did you mean `{near}`?" if near else "Remove it.",
-                )
+                place = self._source.places["immutableFields"]
+                self._find(place, "immutable_is_no_field", near, name=name)
 
     def personal_fields(self) -> None:
         for name, index in self._properties.items():
@@ -178,41 +155,41 @@ class _ContractLint:
             path = (*_SCHEMA, "properties", index, "classification")
             is_class = str(self._contract.classification[name])
             if _PERSONAL_NAME.search(name):
-                self._find(path, f"{is_class} for `{name}`", "personal, by the field's name")
+                self._find(path, "personal_by_name", name=name, classification=is_class)
         for path, rule in self._source.rules:
             if not isinstance(rule, CheckDigitsRule) or rule.algorithm not in _PERSONAL_ALGORITHMS:
                 continue
             field = rule.field.partition(".")[0]
             is_personal = self._contract.classification.get(field) is Classification.PERSONAL
             if not is_personal:
-                self._find(
-                    (*path, "implementation", "algorithm"),
-                    f"{rule.algorithm} for `{field}`, which is not personal",
-                    "`classification: personal` for what can identify a person",
-                    "Mark the field personal, or use inn10 or ogrn if it is an organisation's.",
-                )
+                names = {"algorithm": rule.algorithm, "field": field}
+                place = (*path, "implementation", "algorithm")
+                self._find(place, "personal_by_rule", **names)
 
     def rules(self) -> None:
-        """Compile every version, and find rules that hold for none."""
+        """Compile every version, find rules that hold for none, and judge the example."""
         held = {rule.id for version in self._contract.schema_versions for rule in version.rules}
         for path, rule in self._source.rules:
+            if isinstance(rule, PatternRule) and doubles_its_ways(rule.pattern):
+                place = (*path, "implementation", "pattern")
+                self._find(place, "endless_pattern", pattern=rule.pattern, field=rule.field)
             if rule.id not in held:
-                self._find(
-                    (*path, "implementation"),
-                    f"rule `{rule.id}`, which holds for no schema version",
-                    "a rule about fields that a version has",
-                    "Mend the field's name or `versions`.",
-                )
+                missing = [name for name in fields_of(rule) if name not in self._paths]
+                near = did_you_mean(missing[0], self._paths) if missing else None
+                case = "rule_reads_nothing" if missing else "rule_for_no_version"
+                values = {"rule": rule.id, "missing": some_of(missing)}
+                self._find((*path, "implementation"), case, near, **values)
             for number in rule.versions or ():
                 if number not in self._source.schemas:
                     self._find(
                         (*path, "implementation", "versions"),
-                        f"schema version {number}",
-                        f"one of: {some_of(map(str, self._source.schemas))}",
+                        "rule_of_unknown_version",
+                        version=number,
+                        known=some_of(map(str, self._source.schemas)),
                     )
         for version in self._contract.schema_versions:
             try:
-                compile_schema(
+                compiled = compile_schema(
                     dataset=self._contract.dataset,
                     key_field=self._contract.key_field,
                     version=version,
@@ -221,6 +198,9 @@ class _ContractLint:
                 )
             except DocumentError as error:
                 self.findings += [self._placed(finding) for finding in error.findings]
+                continue
+            if version is self._contract.newest:
+                self.findings += example_findings(self._source, compiled)
 
     def _placed(self, finding: Finding) -> Finding:
         """Put a finding of the compiler, `<dataset> v1 rule <id>`, to its place in the file."""
@@ -239,16 +219,19 @@ class _ContractLint:
         for broken in check_history(contract.schema_versions, contract.compatibility):
             finding = self._source.schemas[broken.newer].document.finding(
                 broken.path,
-                found=f"{broken.found} ({broken.direction} with version {broken.older})",
+                found=message(
+                    f"error.evolution.{broken.direction}", found=broken.found, older=broken.older
+                ),
                 expected=broken.expected,
                 remedy=broken.remedy,
             )
             self.findings.append(finding)
 
-    def _find(
-        self, path: Path, found: str, expected: str, remedy: str = "Make the two agree."
-    ) -> None:
-        finding = self._source.document.finding(path, found=found, expected=expected, remedy=remedy)
+    def _find(self, path: Path, case: str, near: str | None = None, **values: object) -> None:
+        """Note a case of `error.contract`; `near` is the known name that may have been meant."""
+        finding = finding_at(self._source.document.place(path), f"error.contract.{case}", **values)
+        if near is not None:
+            finding = replace(finding, remedy=message("error.document.did_you_mean", name=near))
         self.findings.append(finding)
 
 

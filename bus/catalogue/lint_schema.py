@@ -17,6 +17,7 @@ from bus.contracts.avro_types import (
 from bus.contracts.schema_file import SchemaSource
 from bus.contracts.yaml_document import Path, did_you_mean, some_of
 from bus.errors import Finding
+from bus.texts import finding_at, message
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BASES: Final[Mapping[str, frozenset[str]]] = {
@@ -38,22 +39,17 @@ _BASES: Final[Mapping[str, frozenset[str]]] = {
 def schema_findings(source: SchemaSource) -> list[Finding]:
     """Find names that Avro forbids, logical types that it ignores, and missing defaults."""
     findings = [
-        source.document.finding(path, found=found, expected=expected, remedy=remedy)
+        finding_at(source.document.place(path), f"error.schema.{case}", **values)
         for node in nodes(source.schema)
-        for path, found, expected, remedy in _problems(node)
+        for path, case, values in _problems(node)
     ]
     if "namespace" not in source.schema and "." not in str(source.schema["name"]):
-        finding = source.document.finding(
-            (),
-            found="a record without a namespace",
-            expected="`namespace`, such as `region.education`",
-            remedy="Add one; name it after the domain, since agencies are reorganised.",
-        )
-        findings.append(finding)
+        findings.append(finding_at(source.document.place(()), "error.schema.no_namespace"))
     return findings
 
 
-_Problem = tuple[Path, str, str, str]
+_Problem = tuple[Path, str, Mapping[str, object]]
+"""Where, the case of `error.schema`, what is put into its texts."""
 
 
 def _problems(node: Node) -> Iterator[_Problem]:
@@ -73,13 +69,7 @@ def _name_problems(node: Node) -> Iterator[_Problem]:
         names.append(((*node.path, "namespace"), str(node.schema["namespace"])))
     for path, name in names:
         if not all(_NAME.fullmatch(part) for part in name.split(".")):
-            yield path, f"`{name}`", *_NAME_ADVICE
-
-
-_NAME_ADVICE: Final = (
-    "Latin letters, digits and `_`, not a digit first",
-    "Rename it: Avro readers refuse such a name.",
-)
+            yield path, "unfit_name", {"name": name}
 
 
 def _logical_type_problems(node: Node) -> Iterator[_Problem]:
@@ -90,49 +80,28 @@ def _logical_type_problems(node: Node) -> Iterator[_Problem]:
     bases = _BASES.get(logical)
     if bases is None:
         near = did_you_mean(str(logical), _BASES)
-        yield (
-            path,
-            f"logical type `{logical}`",
-            f"one of: {some_of(_BASES)}",
-            f"Did you mean `{near}`?" if near else "Remove it: readers ignore it.",
-        )
+        remove = message("error.schema.remove_ignored")
+        remedy = message("error.document.did_you_mean", name=near) if near else remove
+        values = {"logical": logical, "known": some_of(_BASES), "remedy": remedy}
+        yield path, "unknown_logical_type", values
     elif node.kind not in bases:
-        yield (
-            path,
-            f"logical type `{logical}` on {node.kind}",
-            f"it on {some_of(bases)}",
-            "Change the type: here Avro ignores the logical type.",
-        )
+        values = {"logical": logical, "kind": node.kind, "known": some_of(bases)}
+        yield path, "ignored_logical_type", values
 
 
 def _field_problems(path: Path, field: Mapping[str, Any]) -> Iterator[_Problem]:
     name = str(field.get("name"))
     if not _NAME.fullmatch(name):
-        yield (*path, "name"), f"`{name}`", *_NAME_ADVICE
+        yield (*path, "name"), "unfit_name", {"name": name}
     if "logicalType" in field:
-        yield (
-            (*path, "logicalType"),
-            f"`logicalType` beside the type of `{name}`",
-            '`"type": {"type": …, "logicalType": …}`',
-            "Move it inside the type: here Avro ignores it.",
-        )
+        yield (*path, "logicalType"), "misplaced_logical_type", {"name": name}
     schema = field.get("type")
     if is_nullable(schema) and "default" not in field:
-        yield (
-            path,
-            f"optional field `{name}` without a default",
-            '`"default": null`',
-            "Add it: without it the field can never be left out or added compatibly.",
-        )
+        yield path, "no_default", {"name": name}
     elif (
         isinstance(schema, list) and "default" in field and not _suits(field["default"], schema[0])
     ):
-        yield (
-            (*path, "default"),
-            f"default {field['default']!r}",
-            "a value of the type, of a union's first branch",
-            "Put the default's branch first: `null` first for `default: null`.",
-        )
+        yield (*path, "default"), "unfit_default", {"default": field["default"]}
 
 
 def _suits(default: object, schema: object) -> bool:

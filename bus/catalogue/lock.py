@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, RootModel, StringConstraints,
 
 from bus.contracts.yaml_document import YamlDocument, findings_of
 from bus.errors import DocumentError, Finding
+from bus.texts import finding_at, message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def extend(
     if known is not None:
         if known.sha256 != sha256:
             finding = changed_schema(subject, version, found=sha256, locked=known.sha256)
-            raise DocumentError("the schema lock can't be extended", (finding,))
+            raise DocumentError(message("error.lock.not_extended"), (finding,))
         return lock
     versions = lock.entries.get(subject, {})
     equal = [entry for entry in versions.values() if entry.sha256 == sha256]
@@ -85,11 +86,13 @@ def changed_schema(
     subject: str, version: int, *, found: str, locked: str, path: str = "registry.lock.json"
 ) -> Finding:
     """Say that a schema which already has an id was edited."""
-    return Finding(
-        path=path,
-        found=f"schema {subject} version {version} with sha256 {found[:12]}…",
-        expected=f"sha256 {locked[:12]}…, as locked: records of this version already exist",
-        remedy=f"Restore version {version}, and put the change into a new version.",
+    return finding_at(
+        path,
+        "error.lock.changed_schema",
+        subject=subject,
+        version=version,
+        found=found[:12],
+        locked=locked[:12],
     )
 
 
@@ -130,11 +133,12 @@ def parse_lock(document: YamlDocument) -> SchemaLock:
         shape = _LockShape.model_validate(document.value)
     except ValidationError as error:
         raise DocumentError(
-            f"{document.file} can't be read", findings_of(document, error, _LockShape)
+            message("error.document.unreadable", file=document.file),
+            findings_of(document, error, _LockShape),
         ) from error
     findings = _ids_of_two_schemas(document, shape)
     if findings:
-        raise DocumentError(f"{document.file} can't be read", findings)
+        raise DocumentError(message("error.document.unreadable", file=document.file), findings)
     entries = {
         subject: MappingProxyType(
             {
@@ -155,12 +159,11 @@ def _ids_of_two_schemas(document: YamlDocument, shape: _LockShape) -> list[Findi
             owner = owners.setdefault(entry.id, (subject, entry.sha256))
             if owner != (subject, entry.sha256):
                 findings.append(
-                    Finding(
-                        path=document.place((subject, str(version), "id")),
-                        found=f"id {entry.id}, which {owner[0]} has already",
-                        expected="an id that stands for one schema of one subject",
-                        remedy="Take the lock from git, then extend it again: merges go wrong "
-                        "when two branches each give the next id.",
+                    finding_at(
+                        document.place((subject, str(version), "id")),
+                        "error.lock.id_of_two",
+                        id=entry.id,
+                        owner=owner[0],
                     )
                 )
     return findings

@@ -8,9 +8,11 @@ from bus.catalogue.parties import BUS, KAFKA_SUPER_USERS
 from bus.catalogue.shapes import AgencyShape, AgreementShape
 from bus.catalogue.sources import Source, Sources
 from bus.contracts.contract import Contract
-from bus.contracts.yaml_document import Path, YamlDocument, did_you_mean, some_of
-from bus.errors import Finding
+from bus.contracts.passport import ProcessState
+from bus.contracts.yaml_document import Path, YamlDocument, some_of, with_suggestion
+from bus.errors import Finding, Words
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+from bus.texts import finding_at, message
 
 
 def reference_findings(sources: Sources) -> list[Finding]:
@@ -52,29 +54,39 @@ class _References:
         for source in self._sources.contracts:
             dataset = source.contract.dataset
             if dataset in files:
-                self._doubled(source.document, ("id",), f"dataset `{dataset}`", files[dataset])
+                place = source.document.place(("id",))
+                self._doubled(place, "error.catalogue.doubled_dataset", dataset, files[dataset])
             files.setdefault(dataset, source.document.file)
             self._agency(source.document, ("team", "name"), source.contract.owner)
 
     def agencies(self) -> None:
-        files = dict.fromkeys((BUS, *KAFKA_SUPER_USERS), "the bus itself")
+        files: dict[str, Words] = dict.fromkeys(
+            (BUS, *KAFKA_SUPER_USERS), message("error.catalogue.the_bus_itself")
+        )
         for source in self._sources.agencies:
             for index, system in enumerate(source.written.systems):
                 path: Path = ("systems", index)
                 if system.system in files:
-                    what, first = f"system `{system.system}`", files[system.system]
-                    self._doubled(source.document, (*path, "system"), what, first)
+                    place, first = source.document.place((*path, "system")), files[system.system]
+                    self._doubled(place, "error.catalogue.doubled_system", system.system, first)
                 files.setdefault(system.system, source.document.file)
                 for position, dataset in enumerate(system.provides):
                     self._dataset(source.document, (*path, "provides", position), dataset)
 
     def passports(self) -> None:
+        """Hold the datasets of approved passports against the contracts.
+
+        Until then a process may be described whose datasets have no contract: the inventory
+        comes first.
+        """
         for source in self._sources.passports:
             passport = source.written
             self._agency(source.document, ("agency",), passport.agency)
+            if passport.state is not ProcessState.APPROVED:
+                continue
             for index, dataset in enumerate(passport.produces):
                 self._dataset(source.document, ("produces", index), dataset)
-            for index, dataset in enumerate(passport.consumes):
+            for index, dataset in enumerate(passport.consumes or ()):
                 self._dataset(source.document, ("consumes", index), dataset)
 
     def keys(self) -> None:
@@ -102,15 +114,16 @@ class _References:
             self._field(document, ("rows", index, "field"), condition.field, contract)
 
     def _agency(self, document: YamlDocument, path: Path, agency: AgencyCode) -> bool:
-        return self._known(document, path, agency, self._agencies, kind="agency", folder="agencies")
+        key = "error.catalogue.unknown_agency"
+        return self._known(document, path, agency, self._agencies, key=key, folder="agencies")
 
     def _system(self, document: YamlDocument, path: Path, system: SystemCode) -> bool:
-        return self._known(document, path, system, self._systems, kind="system", folder="agencies")
+        key = "error.catalogue.unknown_system"
+        return self._known(document, path, system, self._systems, key=key, folder="agencies")
 
     def _dataset(self, document: YamlDocument, path: Path, dataset: DatasetCode) -> bool:
-        return self._known(
-            document, path, dataset, self._contracts, kind="dataset", folder="contracts"
-        )
+        key = "error.catalogue.unknown_dataset"
+        return self._known(document, path, dataset, self._contracts, key=key, folder="contracts")
 
     def _known(
         self,
@@ -119,21 +132,16 @@ class _References:
         name: str,
         names: Iterable[str],
         *,
-        kind: str,
+        key: str,
         folder: str,
     ) -> bool:
         names = frozenset(names)
         if name in names:
             return True
         if folder not in self._sources.unreadable:
-            near = did_you_mean(name, names)
-            finding = document.finding(
-                path,
-                found=f"unknown {kind} `{name}`",
-                expected=f"one of: {some_of(names)}",
-                remedy=f"Did you mean `{near}`?" if near else f"Add it under {folder}/.",
-            )
-            self.findings.append(finding)
+            values = {"name": name, "known": some_of(names), "folder": folder}
+            finding = finding_at(document.place(path), key, **values)
+            self.findings.append(with_suggestion(finding, name, names))
         return False
 
     def _own_system(
@@ -141,44 +149,30 @@ class _References:
     ) -> None:
         owner = self._systems[system]
         if owner != agency:
-            finding = document.finding(
-                path,
-                found=f"system `{system}` of {owner}",
-                expected=f"a system of {agency}",
-                remedy="Name the consumer's own systems; another agency needs its own agreement.",
-            )
-            self.findings.append(finding)
+            values = {"system": system, "owner": owner, "agency": agency}
+            place = document.place(path)
+            self.findings.append(finding_at(place, "error.catalogue.foreign_system", **values))
 
     def _provider(
         self, document: YamlDocument, path: Path, provider: AgencyCode, dataset: DatasetCode
     ) -> None:
         systems = self._agencies[provider].systems
         if all(dataset not in system.provides for system in systems):
-            finding = document.finding(
-                path,
-                found=f"agency `{provider}`, which doesn't provide {dataset}",
-                expected=f"an agency with a system that provides {dataset}",
-                remedy=f"Remove it, or add the dataset to `provides` in agencies/{provider}.yaml.",
-            )
-            self.findings.append(finding)
+            values = {"agency": provider, "dataset": dataset}
+            place = document.place(path)
+            self.findings.append(finding_at(place, "error.catalogue.no_provider", **values))
 
     def _field(self, document: YamlDocument, path: Path, name: str, contract: Contract) -> None:
         known = contract.field_names
         if name not in known:
-            near = did_you_mean(name, known)
-            finding = document.finding(
-                path,
-                found=f"field `{name}`, which no version of {contract.dataset} has",
-                expected=f"one of: {some_of(known)}",
-                remedy=f"Did you mean `{near}`?" if near else "Remove it.",
+            finding = finding_at(
+                document.place(path),
+                "error.catalogue.unknown_field",
+                name=name,
+                dataset=contract.dataset,
+                known=some_of(known),
             )
-            self.findings.append(finding)
+            self.findings.append(with_suggestion(finding, name, known))
 
-    def _doubled(self, document: YamlDocument, path: Path, what: str, first: str) -> None:
-        finding = document.finding(
-            path,
-            found=f"{what}, which {first} has already",
-            expected="a code that is unique in the region",
-            remedy="Give one of the two another code.",
-        )
-        self.findings.append(finding)
+    def _doubled(self, place: str, key: str, code: str, first: Words) -> None:
+        self.findings.append(finding_at(place, key, code=code, first=first))

@@ -22,8 +22,10 @@ from bus.catalogue.sources import Sources, read_sources
 from bus.contracts.contract import Contract
 from bus.contracts.passport import Act, Passport, ProcessState
 from bus.contracts.rules import Text
+from bus.contracts.yaml_document import counted
 from bus.errors import DocumentError
 from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, SystemCode
+from bus.texts import message
 
 __all__ = [
     "Act",
@@ -89,9 +91,9 @@ def parse_region(documents: Mapping[str, bytes]) -> Region:
     sources = read_sources(documents)
     findings = [*sources.findings, *reference_findings(sources)]
     if findings or sources.region is None:
-        count = f"{len(findings)} finding" + ("" if len(findings) == 1 else "s")
         findings.sort(key=lambda finding: finding.path)
-        raise DocumentError(f"the region's documents can't be read: {count}", findings)
+        told = message("error.catalogue.documents_unreadable", count=counted(findings))
+        raise DocumentError(told, findings)
     return region_of(sources)
 
 
@@ -100,7 +102,7 @@ def region_of(sources: Sources) -> Region:
     assert sources.region is not None
     written = sources.region.written
     agencies = [_agency(source.written) for source in sources.agencies]
-    passports = [_passport(source.written) for source in sources.passports]
+    passports = [passport_of(source.written) for source in sources.passports]
     keys = [_key(source.written) for source in sources.keys]
     contracts = sorted(
         (source.contract for source in sources.contracts), key=lambda contract: contract.dataset
@@ -153,12 +155,14 @@ def _approval(shape: ApprovalShape) -> Approval:
     return Approval(by=shape.by, on=shape.on)
 
 
-def _passport(shape: PassportShape) -> Passport:
+def passport_of(shape: PassportShape) -> Passport:
+    """Turn a passport as written into its meaning."""
     act = shape.act
     return Passport(
         process=shape.process,
         title=shape.title,
         agency=shape.agency,
+        owner=shape.owner,
         state=shape.state,
         act=None if act is None else Act(number=act.number, date=act.date, title=act.title),
         consumes=shape.consumes,

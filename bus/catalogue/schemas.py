@@ -9,6 +9,7 @@ from typing import Any
 from bus.catalogue.lock import SchemaLock, extend
 from bus.catalogue.region import Region
 from bus.catalogue.views import view_schema, views_of
+from bus.model.identifiers import DatasetCode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,8 @@ class WireSchema:
     """`<dataset>`, or `view.<view code>`."""
     version: int
     """Schema version of the dataset."""
+    dataset: DatasetCode
+    """Whose contract its records are judged by."""
     schema: Mapping[str, Any]
 
 
@@ -28,7 +31,7 @@ def wire_schemas(region: Region) -> tuple[WireSchema, ...]:
     A view has a schema for each version of its dataset that has any of its fields.
     """
     schemas = [
-        WireSchema(subject=dataset, version=version.number, schema=version.schema)
+        WireSchema(subject=dataset, version=version.number, dataset=dataset, schema=version.schema)
         for dataset, contract in sorted(region.contracts.items())
         for version in contract.schema_versions
     ]
@@ -37,7 +40,14 @@ def wire_schemas(region: Region) -> tuple[WireSchema, ...]:
             derived = view_schema(view, version)
             if derived["fields"]:
                 subject = f"view.{view.code}"
-                schemas.append(WireSchema(subject=subject, version=version.number, schema=derived))
+                schemas.append(
+                    WireSchema(
+                        subject=subject,
+                        version=version.number,
+                        dataset=view.dataset,
+                        schema=derived,
+                    )
+                )
     return tuple(schemas)
 
 

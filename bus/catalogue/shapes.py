@@ -27,6 +27,7 @@ from bus.model.identifiers import (
     KeyId,
     SystemCodeField,
 )
+from bus.texts import message
 
 Words = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -79,7 +80,7 @@ class ConditionShape(_Document):
     @model_validator(mode="after")
     def _has_one_value_to_equal(self) -> Self:
         if self.op is ConditionOperator.EQUALS and len(self.values) != 1:
-            raise ValueError("one value for `equals`; several are `one_of`")
+            raise ValueError(message("error.agreement.expects.one_value"))
         return self
 
 
@@ -127,18 +128,20 @@ class ActShape(_Document):
 
 
 class PassportShape(_Document):
-    """passports/<process>.yaml."""
+    """passports/<process>.yaml; which members a state demands: `bus.contracts.passport.lacking`."""
 
     process: Annotated[str, Code]
     title: Text
     agency: AgencyCodeField
+    owner: Words
+    """A post, never a person's name."""
     state: ProcessState
     act: ActShape | None = None
-    consumes: tuple[DatasetCodeField, ...] = ()
+    consumes: tuple[DatasetCodeField, ...] | None = None
     produces: Annotated[tuple[DatasetCodeField, ...], Field(min_length=1)]
-    current_model: Annotated[tuple[Words, ...], Field(min_length=1)]
-    target_model: Annotated[tuple[Words, ...], Field(min_length=1)]
-    diagram_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+    current_model: tuple[Words, ...] = ()
+    target_model: tuple[Words, ...] = ()
+    diagram_sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
 
 
 class KeyShape(_Document):
@@ -157,12 +160,13 @@ class KeyShape(_Document):
     @classmethod
     def _names_a_system(cls, key_id: KeyId) -> KeyId:
         if not re.match(KEY_ID_PATTERN, key_id):
-            raise ValueError("`<system>.<label>`, such as `edu-registry.2026-1`")
+            raise ValueError(message("error.catalogue.expects.key_id"))
         return key_id
 
     @field_validator("public_key")
     @classmethod
     def _has_the_size(cls, public_key: bytes) -> bytes:
         if len(public_key) != PUBLIC_KEY_SIZE_BYTES:
-            raise ValueError(f"base64 of {PUBLIC_KEY_SIZE_BYTES} bytes, not of {len(public_key)}")
+            sizes = {"expected": PUBLIC_KEY_SIZE_BYTES, "found": len(public_key)}
+            raise ValueError(message("error.catalogue.expects.key_size", **sizes))
         return public_key

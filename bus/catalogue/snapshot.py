@@ -20,6 +20,7 @@ from bus.contracts.contract import Contract
 from bus.errors import DocumentError
 from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, SystemCode
 from bus.model.record import Operation
+from bus.texts import message
 from bus.wire import topics
 from bus.wire.frame import frame_header
 
@@ -72,7 +73,8 @@ class Projection:
     providers: frozenset[AgencyCode] | None
     rows: tuple[Condition, ...]
     opens_ms: int
-    """Records appended earlier are not shown, milliseconds since 1970 UTC."""
+    """Records appended earlier are not shown, milliseconds since 1970 UTC; of a view of all
+    history 0: who may read it, and from when, rights decide."""
     closes_ms: int
     """Excluded; the last of its agreements has ended then, and nothing more is written."""
     cuts: Mapping[int, Cut]
@@ -129,10 +131,7 @@ def locked_schema_id(region: Region, subject: str, version: int) -> int:
     """
     entry = region.lock.get(subject, version)
     if entry is None:
-        raise DocumentError(
-            f"registry.lock.json: schema {subject} version {version} has no id; "
-            "run `bus contract publish` and commit the lock"
-        )
+        raise DocumentError(message("error.lock.no_id", subject=subject, version=version))
     return entry.id
 
 
@@ -193,13 +192,12 @@ def _projection(region: Region, view: View) -> Projection:
     agreements = [
         agreement for agreement in region.agreements if view_of(agreement, contract) == view
     ]
-    begins = min(agreement.valid_from for agreement in agreements)
     return Projection(
         view=view,
         topic=topics.view(view.code),
         providers=None if view.providers is None else frozenset(view.providers),
         rows=view.rows,
-        opens_ms=_day_ms(max(begins, view.history_from or begins)),
+        opens_ms=0 if view.history_from is None else _day_ms(view.history_from),
         closes_ms=_day_after_ms(max(agreement.valid_to for agreement in agreements)),
         cuts=cuts,
     )

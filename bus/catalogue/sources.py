@@ -21,6 +21,7 @@ from bus.catalogue.shapes import (
 from bus.contracts.reading import CONTRACT_FILE, ContractSource, read_contract
 from bus.contracts.yaml_document import YamlDocument, findings_of, read_json, read_yaml
 from bus.errors import DocumentError, Finding
+from bus.texts import finding_at
 
 REGION_FILE: Final = "region.yaml"
 LOCK_FILE: Final = "contracts/registry.lock.json"
@@ -109,13 +110,9 @@ def _read_folder(
             continue
         name = getattr(source.written, name_member)
         if path != f"{folder}/{name}.yaml":
-            finding = source.document.finding(
-                (name_member,),
-                found=f"`{name}`",
-                expected=f"`{PurePosixPath(path).stem}`, as the file is named",
-                remedy=f"Rename the file to {name}.yaml, or mend the name in it.",
-            )
-            sources.findings.append(finding)
+            place = source.document.place((name_member,))
+            values = {"name": name, "stem": PurePosixPath(path).stem}
+            sources.findings.append(finding_at(place, "error.catalogue.file_name", **values))
         read.append(source)
     return read
 
@@ -170,14 +167,8 @@ def _report_strangers(sources: Sources, documents: Mapping[str, bytes]) -> None:
             or (top == _CONTRACTS and rest.count("/") >= 2)  # noqa: PLR2004
         )
         if not known:
-            _report(
-                sources,
-                path,
-                "a document that nothing reads",
-                f"{REGION_FILE}, contracts/<domain>/<entity>/{CONTRACT_FILE} or a YAML file in "
-                "agencies, agreements, passports or keys",
-                "Move or remove it.",
-            )
+            names = {"region": REGION_FILE, "contract": CONTRACT_FILE}
+            sources.findings.append(finding_at(path, "error.catalogue.stranger", **names))
 
 
 def _report(sources: Sources, path: str, found: str, expected: str, remedy: str) -> None:

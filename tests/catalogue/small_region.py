@@ -60,8 +60,10 @@ approvals:
 process: shelters-register
 title: {ru: Учёт убежищ, en: Keeping of shelters}
 agency: civil-small
+owner: Начальник отдела убежищ
 state: approved
 act: {number: "7", date: 2025-12-01, title: Приказ об утверждении паспорта}
+consumes: []
 produces: [shelters]
 current_model: [Осмотр, Письмо, Запись]
 target_model: [Осмотр, Запись]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bus.catalogue.lint import lint
+from bus.catalogue import lint as documents_lint
 from bus.catalogue.lock import render
 from bus.catalogue.region import parse_region
 from bus.catalogue.schemas import complete_lock
@@ -24,8 +24,14 @@ from tests.catalogue.small_region import (
     planted,
     small_region,
 )
+from tests.texts.english import in_english
 
 SECOND_SCHEMA = SCHEMA.replace("v1", "v2")
+
+
+def lint(documents: dict[str, bytes]) -> tuple[Finding, ...]:
+    """Lint, and say what is found in English."""
+    return tuple(map(in_english, documents_lint.lint(documents)))
 
 
 def found(path: str, old: str, new: str, *, marker: str | None = None) -> tuple[list[Finding], str]:
@@ -318,14 +324,28 @@ def test_rule_that_can_not_judge_its_field_is_found_at_its_place() -> None:
     )
 
 
+def test_pattern_that_could_be_tried_for_hours_is_found() -> None:
+    old = "kind: length\n              minimum: 5\n"
+    findings, place = found(
+        CONTRACT,
+        old,
+        "kind: pattern\n              pattern: '(\\w+ ?)+'\n",
+        marker="pattern: '(",
+    )
+    (finding,) = findings
+    assert finding.path.startswith(f"{place} schema[0].properties[1].quality[0].implementation")
+    assert "address.matches(" in str(finding.remedy)
+
+
 def test_rule_that_holds_for_no_version_is_found() -> None:
     findings, place = found(CONTRACT, "field: opened_on", "field: opend_on", marker="kind: compare")
     assert findings == [
         Finding(
             path=f"{int_line_before(place)} schema[0].quality[0].implementation",
-            found="rule `opened-before-closed`, which holds for no schema version",
+            found="rule `opened-before-closed`, which holds for no schema version: it reads "
+            "opend_on",
             expected="a rule about fields that a version has",
-            remedy="Mend the field's name or `versions`.",
+            remedy="Did you mean `opened_on`?",
         )
     ]
 
@@ -502,6 +522,27 @@ def test_approved_passport_names_its_act() -> None:
         expected="the act that approved the passport",
         remedy="Write the act's number, date and title, or set the state back.",
     ) in lint(documents)
+
+
+def test_inventory_says_what_the_process_consumes() -> None:
+    documents = planted(small_region(), PASSPORT, "consumes: []\n", "")
+    assert Finding(
+        path=f"{PASSPORT}:1 consumes",
+        found="an inventory without the datasets that the process consumes",
+        expected="`consumes`: their codes, or [] if it needs none",
+        remedy="List them: whoever changes one of them must see who depends on it.",
+    ) in lint(documents)
+
+
+def test_process_may_be_described_before_its_dataset_has_a_contract() -> None:
+    described = small_region()[PASSPORT].decode().replace("shelters-register", "sirens-register")
+    described = described.replace("state: approved", "state: described")
+    described = described.replace("produces: [shelters]", "produces: [sirens]")
+    path = "passports/sirens-register.yaml"
+    documents = {**small_region(), path: described.encode()}
+    assert lint(documents) == ()
+    approved = {**documents, path: documents[path].replace(b"described", b"approved")}
+    assert "unknown dataset `sirens`" in [finding.found for finding in lint(approved)]
 
 
 def test_optimised_process_leaves_something_out() -> None:
@@ -700,5 +741,28 @@ def test_schema_that_was_changed_after_it_got_its_id_is_found() -> None:
     )
     (finding,) = lint(documents)
     assert finding.path == f"{LOCK_FILE}:3 shelters.1"
-    assert finding.found.startswith("schema shelters version 1 with sha256 ")
+    assert str(finding.found).startswith("schema shelters version 1 with sha256 ")
     assert finding.remedy == "Restore version 1, and put the change into a new version."
+
+
+COMPARISON = (
+    "kind: compare\n          field: opened_on\n          operator: le\n          other: closed_on"
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "part", "told"),
+    [
+        ("opend_on != null", ".implementation", "it reads opend_on; expected"),
+        ("opened_on <= closed_on", "", "which fails where opened_on is null"),
+        ("number == 7", "", "line 1, column 8: found no matching overload for '_==_'"),
+    ],
+)
+def test_expression_that_can_not_judge_is_found_at_its_place(
+    expression: str, part: str, told: str
+) -> None:
+    cel = f"kind: cel\n          field: opened_on\n          expression: {expression}"
+    findings, _ = found(CONTRACT, COMPARISON, cel, marker="id: opened-before-closed")
+    (finding,) = findings
+    assert finding.path.endswith(f" schema[0].quality[0]{part}")
+    assert told in str(finding)

@@ -26,6 +26,7 @@ from tests.catalogue.small_region import (
     planted,
     small_region,
 )
+from tests.texts.english import in_english
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def region() -> Region:
 def refused(documents: dict[str, bytes]) -> list[Finding]:
     with pytest.raises(DocumentError) as caught:
         parse_region(documents)
-    return list(caught.value.findings)
+    return list(map(in_english, caught.value.findings))
 
 
 def test_region_has_what_its_documents_say(region: Region) -> None:

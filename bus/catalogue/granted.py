@@ -1,0 +1,48 @@
+"""What an information system may read: the one answer for Kafka's rights and for its clients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from bus.catalogue.region import Region
+from bus.catalogue.views import View, view_of
+from bus.model.identifiers import DatasetCode, SystemCode
+from bus.wire import topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """One topic that a system may read."""
+
+    topic: str
+    view: View | None
+    """None: the whole dataset."""
+    agreements: tuple[str, ...]
+    """Ids of those in force that grant it, ascending."""
+
+
+def granted(
+    region: Region, system: SystemCode, day: date
+) -> Mapping[DatasetCode, tuple[Grant, ...]]:
+    """Tell every topic that agreements in force on a day (UTC) open to a system, by dataset.
+
+    Returns: Datasets of which it may read anything; of each its topics, ascending. Where one
+        agreement grants the whole dataset, those that grant less of it are listed all the same.
+    """
+    found: dict[DatasetCode, dict[str, tuple[View | None, list[str]]]] = {}
+    for agreement in region.agreements:
+        if system not in agreement.systems or not agreement.is_in_force(day):
+            continue
+        view = view_of(agreement, region.contracts[agreement.dataset])
+        topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
+        of_dataset = found.setdefault(agreement.dataset, {})
+        of_dataset.setdefault(topic, (view, []))[1].append(agreement.id)
+    return {
+        dataset: tuple(
+            Grant(topic=topic, view=view, agreements=tuple(sorted(ids)))
+            for topic, (view, ids) in sorted(of_dataset.items())
+        )
+        for dataset, of_dataset in found.items()
+    }

@@ -10,8 +10,9 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
 from bus.catalogue.parties import KAFKA_SUPER_USERS
-from bus.errors import BusError, DocumentError, Unavailable
+from bus.errors import BusError, DocumentError, Unavailable, Words
 from bus.kafka.cluster import Cluster
+from bus.texts import message
 
 REQUEST_TIMEOUT_S: Final = 20.0
 _GRACE_S: Final = 5.0
@@ -65,7 +66,7 @@ def connect_admin(cluster: Cluster) -> Administration:
     return Administration(client=client, user=cluster.principal)
 
 
-def settled(future: Future[T], doing: str) -> T:
+def settled(future: Future[T], doing: Words) -> T:
     """Wait for one answer of the administration.
 
     Args:
@@ -79,31 +80,23 @@ def settled(future: Future[T], doing: str) -> T:
     try:
         return future.result(timeout=REQUEST_TIMEOUT_S + _GRACE_S)
     except TimeoutError as problem:
-        raise Unavailable(
-            f"{doing}: no answer within {REQUEST_TIMEOUT_S + _GRACE_S:.0f} s; "
-            "look at the broker's log, then try again"
-        ) from problem
+        wait_s = REQUEST_TIMEOUT_S + _GRACE_S
+        raise Unavailable(message("error.kafka.no_answer", doing=doing, wait_s=wait_s)) from problem
     except KafkaException as problem:
         raise fault(problem, doing) from problem
 
 
-def fault(problem: KafkaException, doing: str) -> BusError:
+def fault(problem: KafkaException, doing: Words) -> BusError:
     """Say what Kafka's refusal means, and what to do next."""
     error: KafkaError = problem.args[0]
-    told = f"{doing}: Kafka says {error.name()} ({error.str()})"
+    told = message("error.kafka.says", doing=doing, name=error.name(), text=error.str())
     if error.code() in _NOT_ALLOWED:
-        return DocumentError(
-            f"{told}; name a super user in BUS_KAFKA__ADMIN_USER, "
-            "and a cluster with an authorizer in BUS_KAFKA__BOOTSTRAP"
-        )
+        return DocumentError(message("error.kafka.not_allowed", told=told))
     if error.code() in _SILENT or error.retriable():
-        return Unavailable(
-            f"{told}; see whether the brokers run and the administrator's password is right, "
-            "then try again"
-        )
+        return Unavailable(message("error.kafka.silent", told=told))
     if error.code() in _MEANWHILE:
-        return Unavailable(f"{told}; somebody else changes topics now, apply again after them")
-    return DocumentError(f"{told}; mend what it names, then apply again")
+        return Unavailable(message("error.kafka.meanwhile", told=told))
+    return DocumentError(message("error.kafka.refused", told=told))
 
 
 def count_brokers(admin: Administration) -> int:
@@ -115,4 +108,4 @@ def count_brokers(admin: Administration) -> int:
     try:
         return len(admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).brokers)
     except KafkaException as problem:
-        raise fault(problem, "reading the cluster's brokers") from problem
+        raise fault(problem, message("doing.kafka.reading_brokers")) from problem

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from typing import Final, Self
 
@@ -22,6 +23,8 @@ from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.errors import DocumentError, InvariantBroken, Unavailable
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
+from bus.kafka.reading import SHORT_WAIT_MS
+from bus.texts import message
 from bus.wire import topics
 
 logger = logging.getLogger(__name__)
@@ -46,16 +49,23 @@ class CatalogueReader:
         self._documents: dict[str, bytes] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self.manifest: Manifest | None = None
+        self.position = 0
+        """Offset behind the last record taken in."""
 
     async def __aenter__(self) -> Self:
         self._consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            fetch_max_wait_ms=SHORT_WAIT_MS,
             **self._cluster.aiokafka_options(),
         )
-        await self._consumer.start()
-        self._consumer.assign([_PARTITION])
-        await self._consumer.seek_to_beginning(_PARTITION)
+        try:
+            await self._consumer.start()
+            self._consumer.assign([_PARTITION])
+            await self._consumer.seek_to_beginning(_PARTITION)
+        except BaseException:
+            await stop_consumer(self._consumer)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -75,8 +85,12 @@ class CatalogueReader:
             await self.read(timeout_ms=500)
             if asyncio.get_running_loop().time() > deadline:
                 raise Unavailable(
-                    f"topic {topics.CATALOGUE} could not be read to its end ({end}) within "
-                    f"{_READ_TIMEOUT_S:.0f} s; look at the broker's log, then try again"
+                    message(
+                        "error.kafka.end_not_reached",
+                        topic=topics.CATALOGUE,
+                        end=end,
+                        wait_s=_READ_TIMEOUT_S,
+                    )
                 )
 
     async def read(self, *, timeout_ms: int) -> bool:
@@ -92,6 +106,7 @@ class CatalogueReader:
                 self.manifest = parse_manifest(record.value)
             elif record.key.startswith(_DOCUMENT_PREFIX):
                 self._documents[record.key[len(_DOCUMENT_PREFIX) :].decode()] = record.value
+            self.position = record.offset + 1
         return self.manifest is not before
 
     @property
@@ -117,6 +132,11 @@ class CatalogueReader:
                 )
             named[path] = document
         return named
+
+    def documents_held(self) -> Mapping[str, bytes]:
+        """Give those documents of the last manifest that the topic holds: it may have lost some."""
+        named = {} if self.manifest is None else self.manifest.documents
+        return {path: self._documents[sha] for path, sha in named.items() if sha in self._documents}
 
     def snapshot(self) -> Snapshot | None:
         """Compile the last manifest's documents; None before the first manifest."""
@@ -150,6 +170,24 @@ class CatalogueFollower:
         assert self._snapshot is not None, "start() comes first"
         return self._snapshot
 
+    @property
+    def position(self) -> int:
+        """Offset behind the last record of the topic that was taken in."""
+        return self._reader.position
+
+    @property
+    def version_read(self) -> int:
+        """Version of the last manifest; above the snapshot's where this bus can't read it."""
+        manifest = self._reader.manifest
+        return 0 if manifest is None else manifest.version
+
+    @property
+    def applied_at(self) -> datetime:
+        """When the last manifest was brought into force."""
+        manifest = self._reader.manifest
+        assert manifest is not None, "start() comes first"
+        return manifest.applied_at
+
     async def start(self) -> None:
         """Read the catalogue and follow it from then on.
 
@@ -160,9 +198,7 @@ class CatalogueFollower:
         await self._reader.read_to_end()
         self._snapshot = self._reader.snapshot()
         if self._snapshot is None:
-            raise Unavailable(
-                f"topic {topics.CATALOGUE} holds no catalogue; run `bus catalogue apply`"
-            )
+            raise Unavailable(message("error.kafka.no_catalogue", topic=topics.CATALOGUE))
         self._task = asyncio.create_task(self._follow(), name="catalogue")
         self._task.add_done_callback(self._tell_fault)
 
@@ -228,8 +264,8 @@ async def publish_catalogue(
         max_request_size=1_572_864,
         **cluster.aiokafka_options(),
     )
-    await producer.start()
     try:
+        await producer.start()
         written = [
             await producer.send(
                 topics.CATALOGUE,

@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 logger = logging.getLogger(__name__)
 
 _STOP_S: Final = 10.0
+_AGAIN_S: Final = 0.1
 
 
 async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
@@ -24,6 +25,9 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
     if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
         return
     logger.warning("consumer.cut_off done=%s", stopping.done())
-    stopping.cancel()
-    await asyncio.gather(stopping, return_exceptions=True)
     await consumer._client.close()  # noqa: SLF001 - there is no public way
+    while not stopping.done():
+        # Why again and again: its parts swallow a cancellation and wait for each other.
+        stopping.cancel()
+        await asyncio.wait({stopping}, timeout=_AGAIN_S)
+    await asyncio.gather(stopping, return_exceptions=True)

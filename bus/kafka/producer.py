@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Self
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.producer.message_accumulator import BatchBuilder
 
+from bus.enforce.groups import units
+from bus.errors import InvariantBroken
 from bus.kafka.cluster import Cluster
 from bus.route.delivery import Delivery
+from bus.wire.headers import headers_bytes
 
 _LINGER_MS: Final = 5
 _BATCH_BYTES: Final = 256 * 1024
-_REQUEST_BYTES_MAX: Final = 1_572_864
+_GROUP_BATCH_BYTES: Final = 480 * 1024
+"""Of a batch that holds a group: `bus.enforce.groups.GROUP_BYTES_MAX` and what the bus adds, under
+the 512 KiB that accepted topics take."""
+_RECORD_BYTES: Final = 32
+"""Of Kafka's own fields in a record, at most."""
+_UNCOMPRESSED: Final = 0
+REQUEST_BYTES_MAX: Final = 1_572_864
 _STOP_S: Final = 10.0
+_AGAIN_S: Final = 0.1
 
 
 class BatchProducer:
@@ -29,7 +40,8 @@ class BatchProducer:
         Args:
             cluster: Reached as the principal that produces.
             client_id: For the broker's log and metrics.
-            batch_bytes: Of one Kafka batch at most; the topics must take it.
+            batch_bytes: Of one Kafka batch at most, but for one that holds a group or a single
+                large record; the topics must take it.
         """
         self._cluster = cluster
         self._client_id = client_id
@@ -50,8 +62,8 @@ class BatchProducer:
             acks="all",
             enable_idempotence=True,
             linger_ms=_LINGER_MS,
-            max_batch_size=self._batch_bytes,
-            max_request_size=_REQUEST_BYTES_MAX,
+            max_batch_size=max(self._batch_bytes, _GROUP_BATCH_BYTES),
+            max_request_size=REQUEST_BYTES_MAX,
             **self._cluster.aiokafka_options(),
         )
         try:
@@ -70,11 +82,17 @@ class BatchProducer:
         if not done:
             # Why: an idempotent producer tries for ever, and its own stop waits for it.
             await producer.client.close()
+        while not stopping.done():
+            # Why again and again: its sender answers the first time by waiting for what it sends,
+            # which waits for news of the cluster that a closed client never gets.
             producer._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
+            await asyncio.wait({stopping}, timeout=_AGAIN_S)
         await stopping
 
     async def send(self, deliveries: Sequence[Delivery]) -> list[asyncio.Future[object]]:
         """Hand deliveries over, in order within each topic-partition.
+
+        Members of a group go into one batch, which the broker appends whole or not at all.
 
         Returns: One future per batch, done when all in-sync replicas have it. Awaiting the call
             itself only waits for room in the producer's buffers.
@@ -85,17 +103,7 @@ class BatchProducer:
             by_target[delivery.topic, delivery.partition].append(delivery)
         acknowledgements = []
         for (topic, partition), waiting in by_target.items():
-            batch = self._producer.create_batch()
-            for delivery in waiting:
-                if self._append(batch, delivery) is None:
-                    acknowledgements.append(
-                        await self._producer.send_batch(batch, topic, partition=partition)
-                    )
-                    batch = self._producer.create_batch()
-                    if self._append(batch, delivery) is None:
-                        # Larger than a whole batch: aiokafka sends such a record alone.
-                        acknowledgements.append(await self._send_alone(delivery))
-            if batch.record_count():
+            for batch in self._batches(waiting):
                 batch.close()  # Why: an open batch would linger for records that never come.
                 acknowledgements.append(
                     await self._producer.send_batch(batch, topic, partition=partition)
@@ -110,20 +118,55 @@ class BatchProducer:
         """
         await asyncio.gather(*await self.send(deliveries))
 
-    @staticmethod
-    def _append(batch: object, delivery: Delivery) -> object | None:
-        appended: object | None = batch.append(  # type: ignore[attr-defined]
-            key=delivery.key, value=delivery.value, timestamp=None, headers=delivery.headers
-        )
-        return appended
+    def _batches(self, waiting: Sequence[Delivery]) -> Iterator[BatchBuilder]:
+        """Build batches of what goes to one topic-partition, each as full as it may be.
 
-    async def _send_alone(self, delivery: Delivery) -> asyncio.Future[object]:
+        Raises:
+            InvariantBroken: A group does not fit: whoever planned it let it grow too large.
+        """
+        groups = [delivery.group for delivery in waiting]
+        if not any(groups):
+            yield from self._full_batches(waiting)
+            return
         assert self._producer is not None
-        future: asyncio.Future[object] = await self._producer.send(
-            delivery.topic,
-            key=delivery.key,
-            value=delivery.value,
-            headers=delivery.headers,
-            partition=delivery.partition,
-        )
-        return future
+        batch = self._producer.create_batch()
+        for unit in units(waiting, groups):
+            size_bytes = sum(map(_size_bytes, unit))
+            if batch.record_count() and batch.size() + size_bytes > self._batch_bytes:
+                yield batch
+                batch = self._producer.create_batch()
+            for delivery in unit:
+                if not _append(batch, delivery):
+                    raise InvariantBroken(
+                        f"{delivery.topic}/{delivery.partition}: group {delivery.group} is larger "
+                        "than one Kafka batch; nothing of it is sent. Compare GROUP_BYTES_MAX of "
+                        "bus/enforce/groups.py with the limits of bus/kafka/producer.py."
+                    )
+        yield batch
+
+    def _full_batches(self, waiting: Sequence[Delivery]) -> Iterator[BatchBuilder]:
+        """Build batches of records without groups: the builder itself tells when it is full.
+
+        It takes the first record whatever its size.
+        """
+        batch = BatchBuilder(self._batch_bytes, _UNCOMPRESSED)
+        for delivery in waiting:
+            if not _append(batch, delivery):
+                yield batch
+                batch = BatchBuilder(self._batch_bytes, _UNCOMPRESSED)
+                _append(batch, delivery)
+        yield batch
+
+
+def _append(batch: BatchBuilder, delivery: Delivery) -> bool:
+    """Put a record into a batch; False where it is full, which closes it."""
+    added = batch.append(
+        key=delivery.key, value=delivery.value, timestamp=None, headers=delivery.headers
+    )
+    return added is not None
+
+
+def _size_bytes(delivery: Delivery) -> int:
+    """Tell what a record takes in a batch, at most."""
+    content = len(delivery.key or b"") + len(delivery.value or b"")
+    return content + headers_bytes(delivery.headers) + _RECORD_BYTES + 4 * len(delivery.headers)

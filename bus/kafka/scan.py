@@ -12,8 +12,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError
 
 from bus.errors import Unavailable
+from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
+from bus.kafka.reading import SHORT_WAIT_MS, learn_topics
 from bus.model.record import RawRecord
+from bus.texts import message
 
 STALLED_AFTER_S: Final = 20.0
 _COORDINATOR_AGAIN_S: Final = 0.2
@@ -39,6 +42,7 @@ async def offsets(
     if not wanted:
         return {}
     async with _consumer(cluster) as consumer:
+        await learn_topics(consumer, (place.topic for place in wanted))
         begins = await consumer.beginning_offsets(wanted)
         ends = await consumer.end_offsets(wanted)
         return {partition: (begins[partition], ends[partition]) for partition in wanted}
@@ -60,11 +64,34 @@ async def committed_offsets(cluster: Cluster, group: str) -> Mapping[TopicPartit
                 # A new cluster makes its offsets topic when it is first asked for a coordinator.
                 if loop.time() > deadline:
                     raise Unavailable(
-                        f"group {group} has no coordinator; look at the broker's log, try again"
+                        message("error.kafka.no_coordinator", group=group)
                     ) from problem
                 await asyncio.sleep(_COORDINATOR_AGAIN_S)
             else:
                 return {partition: found.offset for partition, found in committed.items()}
+
+
+async def offsets_at(
+    cluster: Cluster, partitions: Iterable[TopicPartition], moment_ms: int
+) -> Mapping[TopicPartition, int]:
+    """Tell the first offset of each partition that was appended at a moment or later.
+
+    Args:
+        cluster: Reached as a principal that may read the topics.
+        partitions: To look into.
+        moment_ms: Milliseconds since 1970 UTC.
+
+    Returns: The log's end where nothing was appended since.
+    """
+    wanted = dict.fromkeys(partitions, max(0, moment_ms))
+    if not wanted:
+        return {}
+    async with _consumer(cluster) as consumer:
+        await learn_topics(consumer, (place.topic for place in wanted))
+        # Why first: what is appended in between lies behind the end that is answered.
+        ends = await consumer.end_offsets(list(wanted))
+        found = await consumer.offsets_for_times(wanted)
+        return {place: ends[place] if at is None else at.offset for place, at in found.items()}
 
 
 async def read_whole(
@@ -79,19 +106,35 @@ async def read_whole(
     Raises:
         Unavailable: Nothing came for 20 s although the end was not reached.
     """
-    open_ones = {partition: end for partition, end in partitions.items() if end > 0}
+    spans = {partition: (0, end) for partition, end in partitions.items()}
+    async for record in read_between(cluster, spans):
+        yield record
+
+
+async def read_between(
+    cluster: Cluster, spans: Mapping[TopicPartition, tuple[int, int]]
+) -> AsyncIterator[RawRecord]:
+    """Read every committed record of some spans.
+
+    Args:
+        cluster: Reached as a principal that may read the topics.
+        spans: Partition → first offset, 0 for the log's beginning, and where to end, excluded.
+
+    Raises:
+        Unavailable: Nothing came for 20 s although the end was not reached.
+    """
+    open_ones = {place: end for place, (start, end) in spans.items() if end > start}
     if not open_ones:
         return
     loop = asyncio.get_running_loop()
     async with _consumer(cluster) as consumer:
-        consumer.assign(list(open_ones))
-        await consumer.seek_to_beginning(*open_ones)
+        await _assign(consumer, {place: spans[place][0] for place in open_ones})
         moved_at = loop.time()
         while open_ones:
             fetched = await consumer.getmany(timeout_ms=500, max_records=5_000)
             for partition, records in fetched.items():
                 for record in records:
-                    if record.offset < partitions[partition]:
+                    if record.offset < spans[partition][1]:
                         yield record
             reached = [
                 partition
@@ -106,26 +149,46 @@ async def read_whole(
             elif loop.time() - moved_at > STALLED_AFTER_S:
                 partition, end = next(iter(open_ones.items()))
                 raise Unavailable(
-                    f"{partition.topic}/{partition.partition} could not be read to offset {end}; "
-                    "look at the broker's log, then try again"
+                    message(
+                        "error.kafka.offset_not_reached",
+                        topic=partition.topic,
+                        partition=partition.partition,
+                        end=end,
+                    )
                 )
+
+
+async def _assign(consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int]) -> None:
+    """Read each partition from an offset, or from the log's beginning where that is later."""
+    consumer.assign(list(starts))
+    await consumer.seek_to_beginning(*starts)
+    for place, start in starts.items():
+        if start > await consumer.position(place):
+            consumer.seek(place, start)
 
 
 @asynccontextmanager
 async def _admin(cluster: Cluster) -> AsyncIterator[AIOKafkaAdminClient]:
     admin = AIOKafkaAdminClient(**cluster.aiokafka_options())
-    await admin.start()
     try:
+        await admin.start()
         yield admin
     finally:
         await admin.close()
 
 
-def _consumer(cluster: Cluster) -> AIOKafkaConsumer:
-    return AIOKafkaConsumer(
+@asynccontextmanager
+async def _consumer(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        fetch_max_wait_ms=100,
+        fetch_max_wait_ms=SHORT_WAIT_MS,
         **cluster.aiokafka_options(),
     )
+    try:
+        # Why in here: a caller who gives up while it connects leaves no connection behind.
+        await consumer.start()
+        yield consumer
+    finally:
+        await stop_consumer(consumer)

@@ -18,6 +18,7 @@ import psycopg
 from bus.errors import Fenced, InvariantBroken, Unavailable
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, translated
+from bus.texts import message
 
 TopicPartition: TypeAlias = tuple[str, int]
 Done = TypeVar("Done")
@@ -65,7 +66,7 @@ async def read_positions(
         "partitions": [partition for _, partition in starts],
         "starts": list(starts.values()),
     }
-    async with translated(f"positions of {consumer}"):
+    async with translated(message("doing.postgres.positions", consumer=consumer)):
         await session.execute(QUERIES.get("add"), named)
         rows = await (await session.execute(QUERIES.get("read"), named)).fetchall()
     return {(str(topic), int(str(part))): int(str(offset)) for topic, part, offset in rows}
@@ -116,7 +117,7 @@ async def fenced(
     try:
         return await _attempt(session, consumer, spans, work)
     except Blocked:
-        async with translated(f"evict the holder of positions of {consumer}"):
+        async with translated(message("doing.postgres.evict", consumer=consumer)):
             await session.execute(QUERIES.get("evict"), _named(consumer, spans))
         return await _attempt(session, consumer, spans, work)
 
@@ -124,7 +125,10 @@ async def fenced(
 async def _attempt(
     session: Session, consumer: str, spans: Sequence[Span], work: Callable[[], Awaitable[Done]]
 ) -> Done:
-    async with translated(f"batch of {consumer}"), session.transaction():
+    async with (
+        translated(message("doing.postgres.batch", consumer=consumer)),
+        session.transaction(),
+    ):
         async with _blocked_told(consumer):
             moved = await session.execute(QUERIES.get("move"), _named(consumer, spans))
         if moved.rowcount != len(spans):

@@ -15,7 +15,8 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_dumps
 
-from bus.errors import InvariantBroken, Unavailable
+from bus.errors import InvariantBroken, Unavailable, Words
+from bus.texts import message
 
 Session: TypeAlias = AsyncConnection[tuple[object, ...]]
 """An autocommit connection; what must hold together opens a transaction."""
@@ -37,6 +38,9 @@ SETTINGS: Final = {
     "timezone": "UTC",
     "jit": "off",  # every query here is short; compiling one costs more than running it
 }
+BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
+"""For sessions that look up a few thousand rows by index; on a young table without statistics the
+planner would read the whole of it each time."""
 _LIMIT_EXCEEDED: Final = "54"  # class of program limits: a row too large for an index, and so on
 _TERMINATED: Final = "25P03"  # idle_in_transaction_session_timeout
 
@@ -80,7 +84,7 @@ async def connect(
 
 
 @asynccontextmanager
-async def translated(doing: str) -> AsyncIterator[None]:
+async def translated(doing: Words) -> AsyncIterator[None]:
     """Turn PostgreSQL's faults into the bus's, without the values that its details may quote.
 
     Data errors pass: only who wrote the rows can tell whose they are.
@@ -95,11 +99,12 @@ async def translated(doing: str) -> AsyncIterator[None]:
         raise
     except psycopg.Error as error:
         what = error.diag.message_primary or ("" if error.sqlstate else str(error).strip())
-        told = f"{doing}: PostgreSQL says {error.sqlstate or 'nothing'}: {what}"
+        code = error.sqlstate or message("error.postgres.says_nothing")
+        told = message("error.postgres.says", doing=doing, sqlstate=code, what=what)
         limit = (error.sqlstate or "").startswith(_LIMIT_EXCEEDED)
         away = isinstance(error, psycopg.OperationalError) and not limit
         if away or error.sqlstate == _TERMINATED:
-            raise Unavailable(f"{told}. Start again once it answers.") from None
+            raise Unavailable(message("error.postgres.away", told=told)) from None
         hint = "Are the tables of this catalogue applied, and is each key in one partition?"
         raise InvariantBroken(f"{told}. {hint}") from None
 

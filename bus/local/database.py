@@ -3,6 +3,7 @@
 import shutil
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 
@@ -19,6 +20,7 @@ from bus.local.engine_packages import engine_package
 from bus.local.layout import Layout, PostgresPlace
 from bus.local.owner import Owner
 from bus.local.private_files import READABLE_FOLDER, ensure_password, make_folder, write_file
+from bus.texts import message
 
 _READY_S = 60
 _ORPHAN_S = 5
@@ -110,8 +112,7 @@ def _refuse_hidden_programs(owner: Owner) -> None:
     programs = Path(_package().bin_dir())
     if not owner.can_reach(programs):
         raise Unavailable(
-            f"{programs}: PostgreSQL runs as {owner.name}, who cannot reach this folder; "
-            "put the Python environment where everybody may read it, or do not run as root"
+            message("error.local.programs_out_of_reach", path=programs, user=owner.name)
         )
 
 
@@ -132,9 +133,8 @@ def _initialise(layout: Layout, place: PostgresPlace, owner: Owner) -> None:
     finally:
         password_file.unlink()
     if ended.returncode != 0:
-        raise Unavailable(
-            f"PostgreSQL cannot prepare {draft}: {ended.stdout[-500:]}; free the disk, try again"
-        )
+        reason = ended.stdout[-500:]
+        raise Unavailable(message("error.local.cluster_refused", path=draft, reason=reason))
     draft.rename(place.data)
 
 
@@ -152,9 +152,10 @@ def _wait_ready(layout: Layout, place: PostgresPlace, process: psutil.Process) -
     deadline = time.monotonic() + _READY_S
     while not is_ready(place):
         if not processes.is_alive(process):
-            raise Unavailable(_failure(layout, place, "ended while it started"))
+            raise Unavailable(message("error.local.postgres_ended", **_last_said(layout, place)))
         if time.monotonic() > deadline:
-            raise Unavailable(_failure(layout, place, f"is not ready within {_READY_S} s"))
+            said = _last_said(layout, place)
+            raise Unavailable(message("error.local.postgres_not_ready", wait_s=_READY_S, **said))
         time.sleep(_POLL_S)
 
 
@@ -184,13 +185,18 @@ def _ensure_database_exists(layout: Layout, choices: Choices) -> None:
                 connection.execute(create)
     except (psycopg.OperationalError, FileNotFoundError) as error:
         raise Unavailable(
-            f"PostgreSQL on {LOOPBACK}:{choices.postgres_port} does not serve {SUPERUSER} with the "
-            f"password in {layout.postgres_password_file}: {error}; if it hangs, `bus local down` "
-            "and up; if the password is wrong, restore that file"
+            message(
+                "error.local.postgres_refuses",
+                host=LOOPBACK,
+                port=choices.postgres_port,
+                user=SUPERUSER,
+                path=layout.postgres_password_file,
+                problem=error,
+            )
         ) from error
 
 
-def _failure(layout: Layout, place: PostgresPlace, what: str) -> str:
+def _last_said(layout: Layout, place: PostgresPlace) -> Mapping[str, object]:
     logs = sorted(place.log_folder.glob("*.log"), key=lambda f: f.stat().st_mtime)
     said = last_words([*logs, layout.log / "postgres-start.log"])
-    return f"PostgreSQL {what}; it said last: {said!r}; read {place.log_folder}, then try again"
+    return {"said": said, "log": place.log_folder}

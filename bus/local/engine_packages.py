@@ -6,6 +6,7 @@ from importlib import import_module
 from types import ModuleType
 
 from bus.errors import Unavailable
+from bus.texts import message
 
 
 def engine_package(name: str) -> ModuleType:
@@ -17,7 +18,4 @@ def engine_package(name: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as problem:
-        raise Unavailable(
-            f"package {name} is not installed, which a local engine comes from; run "
-            "`pip install 'interagency-bus[local]'`, or name external engines in the settings"
-        ) from problem
+        raise Unavailable(message("error.local.package_missing", package=name)) from problem

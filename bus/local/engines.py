@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from bus.errors import DocumentError
 from bus.local.layout import Layout
 from bus.local.private_files import READABLE_FILE, write_file
+from bus.texts import message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +82,7 @@ def read_engines(home: Path) -> Engines | None:
         return None
     except ValidationError as error:
         raise DocumentError(
-            f"{path}: not the engines of a local platform ({error}); run `bus local up`"
+            message("error.local.engines_unreadable", path=path, problem=error)
         ) from error
 
 

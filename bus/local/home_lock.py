@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bus.errors import Unavailable
+from bus.texts import message
 
 _POLL_S = 0.05
 
@@ -42,10 +43,10 @@ def _acquire(path: Path, *, wait_s: float) -> int:
             return descriptor
         os.close(descriptor)
         if time.monotonic() > deadline:
-            holder = path.read_text(encoding="utf-8") if path.exists() else "unknown"
+            unknown = message("error.local.holder_unknown")
+            holder = path.read_text(encoding="utf-8") if path.exists() else unknown
             raise Unavailable(
-                f"{path}: held by process {holder} for more than {wait_s:g} s; "
-                "wait for that command to end, or end it, and try again"
+                message("error.local.lock_held", path=path, holder=holder, wait_s=wait_s)
             )
         time.sleep(_POLL_S)
 

@@ -4,8 +4,10 @@
 
     <home>/
     ├── run/          0755  engines.json (what runs), choices.json (ports, PostgreSQL's folder),
-    │                       ca.pem (clients trust it), lock (only while a command works)
-    ├── secrets/      0700  kafka-admin.password, postgres.password, ca.key, broker.pem
+    │                       ca.pem (clients trust it), gateway.json (where the gateway is
+    │                       reached), lock (only while a command works)
+    ├── secrets/      0700  kafka-admin.password, postgres.password, ca.key, broker.pem,
+    │                       gateway.pem
     ├── kafka/        0700  data/ (topics), tmp/, server.properties, log4j2.properties
     ├── postgres/     0700  data/ (cluster), log/, postgresql.conf; owned by PostgreSQL's user
     └── log/          0700  kafka.log and its two predecessors, kafka-start.log, postgres-start.log
@@ -24,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bus.errors import DocumentError
+from bus.texts import message
 
 # Why: a comma splits Kafka's log.dirs; % and $ start a pattern or a look-up in its log settings.
 _FORBIDDEN_IN_HOME = frozenset(",%$")
@@ -48,8 +51,7 @@ class Layout:
         wrong = {c for c in str(absolute) if c in _FORBIDDEN_IN_HOME or not c.isprintable()}
         if wrong:
             raise DocumentError(
-                f"home of the local platform: {str(absolute)!r} contains {sorted(wrong)}, which "
-                "Kafka's settings cannot carry; choose a folder without these characters"
+                message("error.local.home_unfit", home=str(absolute), signs=sorted(wrong))
             )
         return cls(absolute)
 
@@ -97,6 +99,16 @@ class Layout:
     def broker_pem_file(self) -> Path:
         """The broker's private key, certificate and CA in one file, as Kafka wants it."""
         return self.secrets / "broker.pem"
+
+    @property
+    def gateway_pem_file(self) -> Path:
+        """The gateway's private key and certificate, and the CA's."""
+        return self.secrets / "gateway.pem"
+
+    @property
+    def gateway_file(self) -> Path:
+        """Where the gateway of this home is reached; kept while it is stopped."""
+        return self.run / "gateway.json"
 
     @property
     def kafka_admin_password_file(self) -> Path:

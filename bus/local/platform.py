@@ -38,13 +38,14 @@ from bus.local.layout import Layout, PostgresPlace
 from bus.local.owner import Owner
 from bus.local.private_files import READABLE_FOLDER, make_folder, refuse_foreign
 from bus.local.processes import Ending
+from bus.texts import Message, message
 
 _LOCK_WAIT_S = 180.0
 
-Progress = Callable[[str], None]
+Progress = Callable[[Message], None]
 
 
-def _say_nothing(_: str) -> None:
+def _say_nothing(_: Message) -> None:
     return
 
 
@@ -116,14 +117,19 @@ class _Starter:
             self.layout,
             self.choices,
             libraries=lambda: ensure_artifacts(lock, self.cache, progress=self.progress),
+            cache=self.cache,
         )
-        self.progress(f"Kafka {lock.kafka_version}: {_address(self.choices.kafka_client_port)}")
+        self._tell_address("Kafka", lock.kafka_version, self.choices.kafka_client_port)
         return pid
 
     def _start_postgres(self) -> int:
         pid = ensure_database(self.layout, self.choices)
-        self.progress(f"PostgreSQL {postgres_version()}: {_address(self.choices.postgres_port)}")
+        self._tell_address("PostgreSQL", postgres_version(), self.choices.postgres_port)
         return pid
+
+    def _tell_address(self, engine: str, version: str, port: int) -> None:
+        address = _address(port)
+        self.progress(message("local.started", engine=engine, version=version, address=address))
 
     def _engines(self, *, kafka_pid: int, postgres_pid: int) -> Engines:
         layout, choices = self.layout, self.choices
@@ -198,9 +204,7 @@ def reset(home: Path) -> Stopped:
         return Stopped(kafka=Ending.NOT_RUNNING, postgres=Ending.NOT_RUNNING)
     choices = read_choices(layout)
     if choices is None:
-        raise DocumentError(
-            f"{layout.home}: expected the home of a local platform, found none; nothing removed"
-        )
+        raise DocumentError(message("error.local.no_home", home=layout.home))
     with exclusive(layout.lock_file, wait_s=_LOCK_WAIT_S):
         stopped = _stop(layout)
         for folder in (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bus.errors import DocumentError
 from bus.local.owner import Owner
+from bus.texts import message
 
 OWNER_ONLY_FILE = 0o600
 OWNER_ONLY_FOLDER = 0o700
@@ -67,13 +68,16 @@ def refuse_foreign(path: Path, owner: Owner) -> None:
     """
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode):
-        raise DocumentError(
-            f"{path}: expected a folder, found something else; move it away and try again"
-        )
+        raise DocumentError(message("error.local.not_a_folder", path=path))
     if found.st_uid != owner.uid:
         raise DocumentError(
-            f"{path}: belongs to user id {found.st_uid}, expected {owner.uid} ({owner.name}); "
-            "run the command as its owner or choose another home"
+            message(
+                "error.local.foreign_folder",
+                path=path,
+                found=found.st_uid,
+                expected=owner.uid,
+                user=owner.name,
+            )
         )
 
 

@@ -17,6 +17,7 @@ import psutil
 
 from bus.errors import Unavailable
 from bus.local.owner import Owner
+from bus.texts import message
 
 _POLL_S = 0.02
 
@@ -67,13 +68,16 @@ def start_detached(
             new_session=True,
         )
     if started.returncode != 0:
+        code = started.returncode
         raise Unavailable(
-            f"{command[0]}: the shell ended with code {started.returncode}; see {output}"
+            message("error.local.shell_failed", program=command[0], code=code, output=output)
         )
     try:
         return psutil.Process(int(started.stdout))
     except psutil.NoSuchProcess:
-        raise Unavailable(f"{command[0]}: ended as soon as it was started; see {output}") from None
+        raise Unavailable(
+            message("error.local.ended_at_once", program=command[0], output=output)
+        ) from None
 
 
 def run(
@@ -152,9 +156,7 @@ def stop(process: psutil.Process, farewells: Sequence[Farewell]) -> Ending:
     _signal(process, signal.SIGKILL)
     if wait_gone(process, wait_s=10):
         return Ending.KILLED
-    raise Unavailable(
-        f"process {process.pid}: still there 10 s after SIGKILL; its disk may not answer"
-    )
+    raise Unavailable(message("error.local.unkillable", pid=process.pid))
 
 
 def wait_gone(process: psutil.Process, *, wait_s: float) -> bool:

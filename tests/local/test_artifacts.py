@@ -11,6 +11,7 @@ import pytest
 
 from bus.errors import Unavailable
 from bus.local.artifacts import Artifact, KafkaLock, ensure_artifacts, read_lock
+from bus.texts import Message
 
 BYTES = b"the library as it was pinned"
 ARTIFACT = Artifact(
@@ -47,9 +48,9 @@ def served_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
 
 
 def ensure(cache: Path) -> tuple[Path, list[str]]:
-    said: list[str] = []
+    said: list[Message] = []
     (path,) = ensure_artifacts(LOCK, cache, progress=said.append)
-    return path, said
+    return path, list(map(str, said))
 
 
 def test_a_library_is_downloaded_once(served_file: Path, tmp_path: Path) -> None:

@@ -122,6 +122,7 @@ def test_only_the_owner_may_read_secrets_and_data(shared: Engines) -> None:
     assert {p.name for p in layout.secrets.iterdir()} == {
         "broker.pem",
         "ca.key",
+        "gateway.pem",
         "kafka-admin.password",
         "postgres.password",
     }

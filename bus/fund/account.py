@@ -9,6 +9,7 @@ from typing import Final
 
 from bus.errors import InvariantBroken
 from bus.fund.batch import Arrival
+from bus.fund.stored import WaitingVersion
 from bus.postgres.positions import TopicPartition
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session
@@ -60,6 +61,6 @@ async def open_counters(session: Session, places: Iterable[TopicPartition]) -> N
     await session.execute(QUERIES.get("open_counters"), named)
 
 
-def tally(arrivals: Iterable[Arrival]) -> Counter[TopicPartition]:
+def tally(arrivals: Iterable[Arrival | WaitingVersion]) -> Counter[TopicPartition]:
     """Count records by accepted partition."""
     return Counter(arrival.place for arrival in arrivals)

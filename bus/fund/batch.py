@@ -54,6 +54,12 @@ class Arrival:
         return (self.topic, self.partition)
 
     @property
+    def group_offset(self) -> int | None:
+        """Offset of the first member of its group, which names the group within the partition."""
+        group = self.record.group
+        return None if group is None else self.offset - group.index
+
+    @property
     def position(self) -> str:
         """For messages: `topic/partition/offset`."""
         return f"{self.topic}/{self.partition}/{self.offset}"

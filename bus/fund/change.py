@@ -5,47 +5,19 @@ Read (`bus.fund.entries`), decide (here, by `bus.merge`), write (`bus.fund.rows`
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Final, assert_never
 
 from bus.fund.batch import Arrival
 from bus.fund.layout import DatasetLayout
-from bus.merge import Entry, Outcome, Version, merge, version_of
-from bus.model.identifiers import AgencyCode, RecordId
-from bus.model.record import Operation
+from bus.fund.stored import NOTHING_STORED, EntryKey, StoredEntry, StoredVersion, WaitingVersion
+from bus.merge import Entry, Merged, Outcome, Version, merge_entries, version_of
+from bus.model.record import GROUP_RECORDS_MAX, Operation
 
-EntryKey: TypeAlias = tuple[AgencyCode, str]
-"""Agency and key: a registry entry within one dataset."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredVersion:
-    """A row of the history, as far as a merge needs it."""
-
-    version: int
-    record_id: RecordId
-    operation: Operation
-    supersedes: RecordId | None
-    schema_id: int
-    content: bytes
-    """SHA-256 of the Avro datum; empty where no arrival claims this version."""
-    value: bytes | None
-    """Only where an arrival claims this version under another schema."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredEntry:
-    """What the fund holds of one registry entry, as far as a batch touches it."""
-
-    versions: Mapping[int, StoredVersion]
-    held: Mapping[int, Arrival]
-    current: int | None
-    ceased_by: int | None
-
-
-NOTHING_STORED: Final = StoredEntry(versions={}, held={}, current=None, ceased_by=None)
+HELD_PER_ENTRY_MAX: Final = GROUP_RECORDS_MAX
+"""Records of one entry that may wait; a group of the largest size, all of one entry, still can."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +42,13 @@ class Change:
     standings: Sequence[Standing]
     held: Sequence[Arrival]
     """To be kept until their predecessors come."""
-    released: Sequence[Arrival]
-    """No longer held; they are in `history`."""
+    surplus: Sequence[Arrival]
+    """Would be held, with their groups, and are more than an entry may have waiting."""
+    released: Sequence[WaitingVersion]
+    """No longer held: they go from the one table to the other."""
     conflicts: Sequence[Arrival]
+    refused_with_group: Sequence[Arrival]
+    """Of groups in which another member is a conflict."""
     repeats: Sequence[Arrival]
     outcomes: Sequence[Outcome]
     """One for each arrival, in order."""
@@ -95,16 +71,39 @@ def decide(
     for number, arrival in enumerate(arrivals):
         of_entry[arrival.record.agency, arrival.record.key].append(number)
     ledger = _Ledger(outcomes=[Outcome.REPEAT] * len(arrivals))
-    for entry_key, numbers in of_entry.items():
-        known = stored.get(entry_key, NOTHING_STORED)
+    tied = _tied_entries(arrivals, stored)
+    if tied:
+        known = {key: stored.get(key, NOTHING_STORED) for key in tied}
+        numbers = sorted(number for key in tied for number in of_entry.pop(key, ()))
+        ledger.merge(known, [(number, arrivals[number]) for number in numbers], layout)
+    for key, numbers in of_entry.items():
+        one = stored.get(key, NOTHING_STORED)
         first = arrivals[numbers[0]]
-        is_new = known is NOTHING_STORED and first.record.operation is Operation.CREATE
+        is_new = one is NOTHING_STORED and first.record.operation is Operation.CREATE
         if is_new and len(numbers) == 1:
-            ledger.begin(entry_key, numbers[0], first)
+            ledger.begin(key, numbers[0], first)
         else:
             fresh = [(number, arrivals[number]) for number in numbers]
-            ledger.merge(entry_key, known, fresh, layout)
+            ledger.merge({key: one}, fresh, layout)
     return ledger.change()
+
+
+def _tied_entries(
+    arrivals: Sequence[Arrival], stored: Mapping[EntryKey, StoredEntry]
+) -> dict[EntryKey, None]:
+    """Name the entries that groups, arriving or held, may tie to others."""
+    arriving = {entry_key(one): None for one in arrivals if one.record.group is not None}
+    waiting = {
+        key: None
+        for key, entry in stored.items()
+        if any(one.group_offset is not None for one in entry.held.values())
+    }
+    return {**arriving, **waiting}
+
+
+def entry_key(arrival: Arrival) -> EntryKey:
+    """Name the registry entry that a record is a version of."""
+    return (arrival.record.agency, arrival.record.key)
 
 
 class _Ledger:
@@ -115,11 +114,13 @@ class _Ledger:
         self.history: list[Arrival] = []
         self.standings: list[Standing] = []
         self.held: list[Arrival] = []
-        self.released: list[Arrival] = []
+        self.surplus: list[Arrival] = []
+        self.released: list[WaitingVersion] = []
         self.conflicts: list[Arrival] = []
+        self.refused_with_group: list[Arrival] = []
         self.repeats: list[Arrival] = []
 
-    def begin(self, entry_key: EntryKey, number: int, arrival: Arrival) -> None:
+    def begin(self, key: EntryKey, number: int, arrival: Arrival) -> None:
         """Do what `merge` comes to for the create of a new entry, at a tenth of its time.
 
         First loads consist of nothing else.
@@ -128,45 +129,67 @@ class _Ledger:
         self.history.append(arrival)
         version = arrival.record.version
         self.standings.append(
-            Standing(entry=entry_key, before=None, after=version, ceased_by=None, arrival=arrival)
+            Standing(entry=key, before=None, after=version, ceased_by=None, arrival=arrival)
         )
 
     def merge(
         self,
-        entry_key: EntryKey,
-        known: StoredEntry,
+        known: Mapping[EntryKey, StoredEntry],
         arrivals: Sequence[tuple[int, Arrival]],
         layout: DatasetLayout,
     ) -> None:
-        fresh = [arrival for _, arrival in arrivals]
-        entry, claims = _as_entry(known, fresh, layout)
-        merged = merge(entry, claims)
-        arrived: dict[int, Arrival] = {}
-        for (number, arrival), outcome in zip(arrivals, merged.outcomes, strict=True):
+        """Merge arrivals into the entries that they are of, tied together by groups or one alone.
+
+        Args: as `decide`; arrivals with the number of each.
+        """
+        of_entry: dict[EntryKey, list[Arrival]] = {key: [] for key in known}
+        for _, arrival in arrivals:
+            of_entry[entry_key(arrival)].append(arrival)
+        entries = {key: _as_entry(known[key], fresh, layout) for key, fresh in of_entry.items()}
+        claims = {key: iter(versions) for key, (_, versions) in entries.items()}
+        outcomes, merged = merge_entries(
+            {key: entry for key, (entry, _) in entries.items()},
+            [(key, next(claims[key])) for key in (entry_key(one) for _, one in arrivals)],
+        )
+        arrived: dict[EntryKey, dict[int, Arrival]] = {key: {} for key in known}
+        limited = _within_limit(known, merged, arrivals, outcomes)
+        for (number, arrival), outcome in zip(arrivals, limited, strict=True):
             self.outcomes[number] = outcome
-            if outcome is Outcome.REPEAT:
-                self.repeats.append(arrival)
-            elif outcome is Outcome.CONFLICT:
-                self.conflicts.append(arrival)
-            else:
-                arrived[arrival.record.version] = arrival
+            match outcome:
+                case Outcome.REPEAT:
+                    self.repeats.append(arrival)
+                case Outcome.CONFLICT:
+                    self.conflicts.append(arrival)
+                case Outcome.GROUP_REFUSED:
+                    self.refused_with_group.append(arrival)
+                case Outcome.SURPLUS:
+                    self.surplus.append(arrival)
+                case Outcome.INSERTED | Outcome.HELD:
+                    arrived[entry_key(arrival)][arrival.record.version] = arrival
+                case _:
+                    assert_never(outcome)
+        for key, one in merged.items():
+            self._note(key, known[key], arrived[key], one)
+
+    def _note(
+        self, key: EntryKey, known: StoredEntry, arrived: Mapping[int, Arrival], merged: Merged
+    ) -> None:
+        """Note what changes of one entry."""
         for row in merged.joined:
             if row.version in known.held:
                 self.released.append(known.held[row.version])
-        by_version = {**known.held, **arrived}
-        self.history += [by_version[row.version] for row in merged.joined]
-        self.held += [
-            arrived[version] for version in merged.entry.held if version not in known.held
-        ]
+            else:
+                self.history.append(arrived[row.version])
+        self.held += [arrived[version] for version in merged.entry.held if version in arrived]
         before, after = (known.current, known.ceased_by), merged.entry
         if before != (after.current, after.ceased_by):
             self.standings.append(
                 Standing(
-                    entry=entry_key,
+                    entry=key,
                     before=known.current,
                     after=after.current,
                     ceased_by=after.ceased_by,
-                    arrival=None if after.current is None else by_version.get(after.current),
+                    arrival=None if after.current is None else arrived.get(after.current),
                 )
             )
 
@@ -175,11 +198,45 @@ class _Ledger:
             history=self.history,
             standings=self.standings,
             held=self.held,
+            surplus=self.surplus,
             released=self.released,
             conflicts=self.conflicts,
+            refused_with_group=self.refused_with_group,
             repeats=self.repeats,
             outcomes=self.outcomes,
         )
+
+
+def _within_limit(
+    known: Mapping[EntryKey, StoredEntry],
+    merged: Mapping[EntryKey, Merged],
+    arrivals: Sequence[tuple[int, Arrival]],
+    outcomes: Sequence[Outcome],
+) -> Sequence[Outcome]:
+    """Take the place of records that wait now, groups whole, where their entry has none left.
+
+    Why after merging: what waits binds nobody, so that leaving it out changes no other outcome.
+    """
+    if all(len(one.entry.held) <= HELD_PER_ENTRY_MAX for one in merged.values()):
+        return outcomes
+    units: dict[object, list[int]] = defaultdict(list)
+    for index, ((_, arrival), outcome) in enumerate(zip(arrivals, outcomes, strict=True)):
+        waits = arrival.record.version in merged[entry_key(arrival)].entry.held
+        if outcome is Outcome.HELD and waits:
+            first = arrival.group_offset
+            units[index if first is None else (arrival.place, first)].append(index)
+    taken = Counter(
+        {key: len(known[key].held.keys() & one.entry.held) for key, one in merged.items()}
+    )
+    limited = list(outcomes)
+    for indices in units.values():
+        wanted = Counter(entry_key(arrivals[index][1]) for index in indices)
+        if any(taken[key] + count > HELD_PER_ENTRY_MAX for key, count in wanted.items()):
+            for index in indices:
+                limited[index] = Outcome.SURPLUS
+        else:
+            taken += wanted
+    return limited
 
 
 def _as_entry(
@@ -193,8 +250,8 @@ def _as_entry(
             for row in known.versions.values()
         },
         held={
-            version: _claim(arrival, layout, resolve=version in mixed)
-            for version, arrival in known.held.items()
+            version: _waiting_version(row, layout, resolve=version in mixed)
+            for version, row in known.held.items()
         },
         current=known.current,
         ceased_by=known.ceased_by,
@@ -211,7 +268,7 @@ def _versions_of_many_schemas(known: StoredEntry, arrivals: Sequence[Arrival]) -
         if version in known.versions:
             ids.add(known.versions[version].schema_id)
         if version in known.held:
-            ids.add(known.held[version].record.schema_id)
+            ids.add(known.held[version].schema_id)
     return frozenset(version for version, ids in schemas.items() if len(ids) > 1)
 
 
@@ -228,7 +285,14 @@ def _stored_version(row: StoredVersion, layout: DatasetLayout, *, resolve: bool)
     )
 
 
+def _waiting_version(row: WaitingVersion, layout: DatasetLayout, *, resolve: bool) -> Version:
+    first = row.group_offset
+    group = None if first is None else (*row.place, first)
+    return replace(_stored_version(row, layout, resolve=resolve), group=group)
+
+
 def _claim(arrival: Arrival, layout: DatasetLayout, *, resolve: bool) -> Version:
     record = arrival.record
     content = layout.content(record.schema_id, record.value) if resolve else None
-    return version_of(record, content)
+    first = arrival.group_offset
+    return version_of(record, content, None if first is None else (*arrival.place, first))

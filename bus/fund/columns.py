@@ -10,7 +10,8 @@ from typing import Final, cast
 import fastavro
 from fastavro.schema import expand_schema
 
-from bus.errors import Finding
+from bus.errors import Finding, Words
+from bus.texts import finding_at, message
 
 OWN_COLUMNS: Final = (
     "agency",
@@ -106,22 +107,22 @@ def findings_of(place: str, columns: Sequence[Column]) -> list[Finding]:
         columns: Of its newest version.
     """
     findings = [
-        Finding(
-            path=f"{place} fields.{column.name}",
-            found=f"field {column.name!r}, {problem}",
-            expected="a name that can stand as a column beside the bus's own",
-            remedy="Rename the field.",
+        finding_at(
+            f"{place} fields.{column.name}",
+            "error.fund.column_name",
+            name=column.name,
+            problem=problem,
         )
         for column in columns
         for problem in _problems(column.name)
     ]
     if len(columns) > COLUMNS_MAX:
         findings.append(
-            Finding(
-                path=f"{place} fields",
-                found=f"{len(columns)} fields",
-                expected=f"at most {COLUMNS_MAX}",
-                remedy="Nest fields that belong together in a record.",
+            finding_at(
+                f"{place} fields",
+                "error.fund.many_columns",
+                count=len(columns),
+                count_max=COLUMNS_MAX,
             )
         )
     return findings
@@ -143,13 +144,13 @@ def stored_default(field: Mapping[str, object]) -> object:
     return cast("str", raw).encode("latin-1") if is_bytes else raw
 
 
-def _problems(name: str) -> Iterable[str]:
+def _problems(name: str) -> Iterable[Words]:
     if name in OWN_COLUMNS:
-        yield "which is the name of a column of the bus"
+        yield message("error.fund.own_column")
     if name in _SYSTEM_COLUMNS:
-        yield "which is the name of a system column of PostgreSQL"
+        yield message("error.fund.system_column")
     if len(name.encode()) > NAME_BYTES_MAX:
-        yield f"which is longer than PostgreSQL's {NAME_BYTES_MAX} bytes"
+        yield message("error.fund.long_name", size_bytes=NAME_BYTES_MAX)
 
 
 def _sql_type(avro: object) -> str:

@@ -18,6 +18,7 @@ from bus.errors import DocumentError, Finding, InvariantBroken
 from bus.fund.columns import Column, columns_of, findings_of, stored_default, widens
 from bus.fund.typed import TypedReader, typed_reader
 from bus.model.identifiers import DatasetCode
+from bus.texts import finding_at, message
 from bus.wire.frame import FRAME_BYTES
 
 Schema: TypeAlias = dict[str, object]
@@ -100,7 +101,7 @@ def layouts_of(contracts: Iterable[Contract], lock: SchemaLock) -> Layouts:
         except DocumentError as error:
             findings += error.findings
     if findings:
-        raise DocumentError("contracts that can't become tables of the data fund", findings)
+        raise DocumentError(message("error.fund.no_tables"), findings)
     return MappingProxyType(layouts)
 
 
@@ -123,7 +124,7 @@ def layout_of(contract: Contract, schema_ids: Mapping[int, int]) -> DatasetLayou
         if version.number not in schema_ids:
             findings.append(_unlocked(place))
     if findings:
-        raise DocumentError(f"{contract.dataset} can't become a table of the data fund", findings)
+        raise DocumentError(message("error.fund.no_table", dataset=contract.dataset), findings)
     versions = {schema_ids[version.number]: version for version in contract.schema_versions}
     return DatasetLayout(
         dataset=contract.dataset,
@@ -168,20 +169,15 @@ def _type_changes(place: str, older: Sequence[Column], columns: Sequence[Column]
         if name in types and not widens(types[name], column.sql_type)
     ]
     return [
-        Finding(
-            path=f"{place} fields.{column.name}",
-            found=f"a type kept as {old}",
-            expected=f"one that a column of type {column.sql_type} (newest version) can hold",
-            remedy="Keep the type and add a field of the new type, or publish a new dataset.",
+        finding_at(
+            f"{place} fields.{column.name}",
+            "error.fund.type_changed",
+            old=old,
+            new=column.sql_type,
         )
         for column, old in changed
     ]
 
 
 def _unlocked(place: str) -> Finding:
-    return Finding(
-        path=place,
-        found="a schema without an id",
-        expected="an entry in registry.lock.json",
-        remedy="Give the schema its id: bus contract publish.",
-    )
+    return finding_at(place, "error.fund.unlocked")

@@ -11,6 +11,7 @@ from typing import Final, Self, cast
 
 from psycopg.rows import dict_row
 
+from bus.contracts.yaml_document import some_of
 from bus.errors import DocumentError
 from bus.fund.batch import Counters
 from bus.fund.columns import OWN_COLUMNS
@@ -21,6 +22,7 @@ from bus.model.record import Lane, Operation
 from bus.postgres.positions import TopicPartition
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect, translated
+from bus.texts import message
 
 QUERIES: Final = Queries.load("bus.fund", "reader")
 RECOUNT_TIMEOUT_S: Final = 600
@@ -151,7 +153,7 @@ class FundReader:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        async with translated("counters of the fund"):
+        async with translated(message("doing.fund.counters")):
             rows = await self._session.execute(
                 QUERIES.get("counters"), {"consumer": self._consumer}
             )
@@ -166,7 +168,7 @@ class FundReader:
         Raises:
             Unavailable: PostgreSQL does not answer in time: the tables are read whole.
         """
-        async with translated("recount of the fund"), self._session.transaction():
+        async with translated(message("doing.fund.recount")), self._session.transaction():
             await self._session.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             await self._session.execute(f"SET LOCAL statement_timeout = '{RECOUNT_TIMEOUT_S}s'")
             kept = await self.counters()
@@ -203,11 +205,10 @@ class FundReader:
     ) -> list[dict[str, object]]:
         if dataset not in self._layouts:
             raise DocumentError(
-                f"dataset {dataset!r} has no contract in this catalogue; "
-                f"there are {', '.join(sorted(self._layouts)) or 'none'}"
+                message("error.fund.no_contract", dataset=dataset, known=some_of(self._layouts))
             )
         async with (
-            translated(f"reading {dataset}"),
+            translated(message("doing.fund.reading", dataset=dataset)),
             self._session.cursor(row_factory=dict_row) as cursor,
         ):
             await cursor.execute(QUERIES.get(name, **tables_of(dataset)), named)

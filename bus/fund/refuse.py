@@ -13,18 +13,25 @@ from bus.model.verdict import Reason
 from bus.postgres.session import Session
 from bus.quarantine.entry import QuarantineEntry
 from bus.quarantine.rows import insert_entries
-from bus.wire.headers import ADDED_BY_THE_BUS, QUARANTINE_ONLY
+from bus.wire.headers import ADDED_TO_ACCEPTED
 from bus.wire.topics import parse_position
 
-_ADDED: Final = tuple(name for name in ADDED_BY_THE_BUS if name not in QUARANTINE_ONLY)
+_ADDED: Final = ADDED_TO_ACCEPTED
+_PATHS: Final = {
+    Reason.CONFLICTING_VERSION: "bus_version",
+    Reason.UNKNOWN_PREDECESSOR: "bus_supersedes",
+    Reason.GROUP_REFUSED: "bus_group",
+}
+"""Every reason that the fund gives, with the header concerned."""
+_ATTEMPT: Final = _ADDED[-1]
 
 
 async def refuse(session: Session, arrivals: Sequence[Arrival], reason: Reason) -> list[Arrival]:
     """Set accepted records aside, within the caller's transaction.
 
     Returns:
-        Those that were not in quarantine yet; the others came twice, for enforcement delivers at
-        least once, and are repeats.
+        Those that were not in quarantine yet, or were released from it; the others came twice,
+        for enforcement delivers at least once, and are repeats.
     """
     entries = {arrival.position: _entry(arrival, reason) for arrival in arrivals}
     written = set(await insert_entries(session, list(entries.values())))
@@ -59,6 +66,7 @@ async def untold(session: Session, limit: int) -> tuple[Refusal, ...]:
 def _entry(arrival: Arrival, reason: Reason) -> QuarantineEntry:
     record = arrival.record
     place = parse_position(record.bus_in)
+    original, attempt = _taken_apart(arrival.headers)
     return QuarantineEntry(
         topic=place.topic,
         partition=place.partition,
@@ -66,22 +74,28 @@ def _entry(arrival: Arrival, reason: Reason) -> QuarantineEntry:
         agency=record.agency,
         dataset=record.dataset,
         reason=reason,
-        path="bus_supersedes" if reason is Reason.UNKNOWN_PREDECESSOR else "bus_version",
+        path=_PATHS[reason],
         violations=(),
         catalogue=record.catalogue,
         record_id=record.record_id,
         key=record.key.encode(),
-        headers=_original(arrival.headers),
+        headers=original,
         value=record.value,
         appended_ms=record.appended_ms,
+        attempt=attempt,
+        refused_by_fund=True,
     )
 
 
-def _original(headers: Headers) -> Headers:
-    """Take off what enforcement put behind the provider's headers."""
-    count = len(_ADDED)
-    is_delivered = tuple(name for name, _ in headers[-count:]) == _ADDED
-    return headers[:-count] if is_delivered else headers
+def _taken_apart(headers: Headers) -> tuple[Headers, int]:
+    """Take off what enforcement put behind the provider's headers; tell the attempt among it."""
+    if not headers:
+        return headers, 0
+    name, value = headers[-1]
+    attempt = int(value) if name == _ATTEMPT else 0
+    added = _ADDED if attempt else _ADDED[:-1]
+    is_delivered = tuple(name for name, _ in headers[-len(added) :]) == added
+    return (headers[: -len(added)] if is_delivered else headers), attempt
 
 
 def _named(refused: Sequence[Arrival], reason: Reason) -> dict[str, object]:

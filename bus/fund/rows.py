@@ -8,13 +8,15 @@ from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Final, cast
 
+import psycopg
 from psycopg import AsyncCopy, sql
 
 from bus.errors import InvariantBroken
 from bus.fund.batch import Arrival
-from bus.fund.change import Change, EntryKey, Standing
+from bus.fund.change import Change, Standing
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout
+from bus.fund.stored import EntryKey, WaitingVersion
 from bus.model.record import RegistryRecord
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session
@@ -24,18 +26,34 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORD: Final = ("text", "text", "int8", "text", "text", "text", "int8", "bytea")
 _ORIGIN: Final = ("text", "text", "text", "int8", "text", "int4", "int8")
 _HISTORY: Final = (*_RECORD, "timestamptz", "timestamptz", *_ORIGIN)
-_HELD: Final = ("text", *_RECORD, "text", "int8", *_ORIGIN, "bytea[]", "bytea[]")
+_HELD: Final = ("text", *_RECORD, "text", "int8", *_ORIGIN, "bytea[]", "bytea[]", "text", "int8")
 _CURRENT: Final = ("text", "text", "int8", "text", "text", "timestamptz", "int8")
+
+
+class EntryMoved(InvariantBroken):
+    """A row is not as it was read: another session wrote the same entry meanwhile."""
 
 
 async def write_change(session: Session, change: Change, layout: DatasetLayout) -> None:
     """Write history, current rows and held records of one dataset.
 
     Raises:
-        InvariantBroken: A row is not as it was read: another session wrote the same entry, so its
-            key is in two partitions, or a value can't be decoded by the schema it names.
+        EntryMoved: Another session wrote an entry since it was read; the transaction is to be
+            tried again.
+        InvariantBroken: A value can't be decoded by the schema it names.
         psycopg.DataError: PostgreSQL can't hold a value that enforcement accepted.
     """
+    try:
+        await _write(session, change, layout)
+    except psycopg.errors.UniqueViolation as error:
+        raise EntryMoved(
+            f"{layout.dataset}: a row that this transaction adds to {error.diag.schema_name}."
+            f"{error.diag.table_name} is there by now; another session wrote the same entry. "
+            "Nothing is written; start again."
+        ) from None
+
+
+async def _write(session: Session, change: Change, layout: DatasetLayout) -> None:
     current_rows: list[tuple[object, ...]] = []
     if change.history:
         statement = QUERIES.get("copy_history", **tables_of(layout.dataset))
@@ -49,7 +67,7 @@ async def write_change(session: Session, change: Change, layout: DatasetLayout) 
     if change.held:
         await _copy_held(session, change.held, layout)
     if change.released:
-        await _remove_held(session, change.released, layout)
+        await _join_held(session, change.released, layout)
     if change.standings:
         await _replace_current(session, change.standings, current_rows, layout)
 
@@ -61,14 +79,17 @@ async def _copy_held(session: Session, held: Sequence[Arrival], layout: DatasetL
             await copy.write_row(row)
 
 
-async def _remove_held(
-    session: Session, released: Sequence[Arrival], layout: DatasetLayout
+async def _join_held(
+    session: Session, released: Sequence[WaitingVersion], layout: DatasetLayout
 ) -> None:
-    named = _named((one.record.agency, one.record.key, one.record.version) for one in released)
-    removed = await session.execute(
-        QUERIES.get("remove_held"), {**named, "dataset": layout.dataset}
-    )
-    _expect(removed.rowcount, len(released), f"held records of {layout.dataset}")
+    """Move held rows to the history within the database: their values needn't come here."""
+    named = {
+        **named_versions((*one.entry, one.version) for one in released),
+        "event_times": [datetime.fromisoformat(one.event_time) for one in released],
+        "dataset": layout.dataset,
+    }
+    moved = await session.execute(QUERIES.get("join_held", **tables_of(layout.dataset)), named)
+    _expect(moved.rowcount, len(released), f"held records of {layout.dataset}")
 
 
 async def _replace_current(
@@ -86,7 +107,9 @@ async def _replace_current(
     tables = tables_of(layout.dataset)
     stood = [(*one.entry, one.before) for one in standings if one.before is not None]
     if stood:
-        removed = await session.execute(QUERIES.get("remove_current", **tables), _named(stood))
+        removed = await session.execute(
+            QUERIES.get("remove_current", **tables), named_versions(stood)
+        )
         _expect(removed.rowcount, len(stood), f"current rows of {layout.dataset}")
     rows += await _uncovered_rows(session, standings, layout)
     _expect(
@@ -117,7 +140,7 @@ async def _uncovered_rows(
     }
     if not uncovered:
         return []
-    named = _named((*entry, one.after) for entry, one in uncovered.items())
+    named = named_versions((*entry, one.after) for entry, one in uncovered.items())
     found = await session.execute(QUERIES.get("uncovered", **tables_of(layout.dataset)), named)
     rows = []
     for agency, key, *past, schema_id, value in await found.fetchall():
@@ -175,6 +198,8 @@ def _held_row(arrival: Arrival) -> tuple[object, ...]:
         *_origin_part(arrival),
         [name.encode(errors="surrogatepass") for name, _ in arrival.headers],
         [value for _, value in arrival.headers],
+        None if record.group is None else str(record.group),
+        arrival.group_offset,
     )
 
 
@@ -213,7 +238,8 @@ async def _copying(
         yield copy
 
 
-def _named(rows: Iterable[tuple[object, ...]]) -> dict[str, object]:
+def named_versions(rows: Iterable[tuple[object, ...]]) -> dict[str, object]:
+    """Give agency, key and version of rows as the columns that queries ask for."""
     agencies, keys, versions = zip(*rows, strict=True)
     return {"agencies": list(agencies), "keys": list(keys), "versions": list(versions)}
 
@@ -225,7 +251,7 @@ def _type_name(sql_type: str) -> str:
 
 def _expect(found: int, expected: int, what: str) -> None:
     if found != expected:
-        raise InvariantBroken(
+        raise EntryMoved(
             f"{what}: {found} of {expected} are as this transaction read them; another session "
             "wrote the same entries. Is one key in two partitions? Nothing is written; start again."
         )

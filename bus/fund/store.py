@@ -6,7 +6,7 @@ Source: design of the bus, ADR-0005.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Self, cast
 
@@ -14,23 +14,27 @@ import psycopg
 
 from bus.errors import InvariantBroken
 from bus.fund.account import Account, open_counters, tally
+from bus.fund.answers import answers_of, answers_of_held
 from bus.fund.batch import Arrival, BatchOutcome, FundBatch, Refusal
-from bus.fund.change import decide
-from bus.fund.entries import held_arrival, read_entries
+from bus.fund.change import Change
+from bus.fund.deciding import AloneNeeded, decided, refusals_of, take_alone
+from bus.fund.entries import held_arrival
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.refuse import refuse, untold
-from bus.fund.rows import QUERIES, write_change
+from bus.fund.rows import QUERIES, EntryMoved, write_change
 from bus.merge import Outcome
 from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Reason
 from bus.postgres.positions import Span, TopicPartition, coalesce, fenced, read_positions
-from bus.postgres.session import Session, connect, translated
+from bus.postgres.session import BY_INDEX, Session, connect, translated
+from bus.quarantine.answers import note_answers
+from bus.texts import message
 
-HELD_REFUSED_MAX: Final = 2_000
-"""Held records that one transaction refuses for their age."""
-_BY_INDEX: Final = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
-"""Every query here looks up a few thousand rows by index; on a young table without statistics
-the planner would read the whole of it for each batch."""
+HELD_REFUSED_MAX: Final = 200
+"""Held records that one transaction refuses for their age, with their groups: values and headers
+come here, up to 75 MiB of them."""
+ATTEMPTS_MAX: Final = 4
+"""Of one transaction whose entries another worker's group keeps changing."""
 
 
 class FundStore:
@@ -48,7 +52,7 @@ class FundStore:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return cls(await connect(dsn, f"bus {consumer}", _BY_INDEX), layouts, consumer)
+        return cls(await connect(dsn, f"bus {consumer}", BY_INDEX), layouts, consumer)
 
     async def close(self) -> None:
         """End the session."""
@@ -67,7 +71,7 @@ class FundStore:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        async with translated("counters of the fund"):
+        async with translated(message("doing.fund.counters")):
             await open_counters(self._session, starts)
         return await read_positions(self._session, self._consumer, starts)
 
@@ -88,9 +92,7 @@ class FundStore:
         spans = coalesce([batch.span for batch in batches])
         arrivals = _arrivals(batches)
         try:
-            outcomes, account = await fenced(
-                self._session, self._consumer, spans, lambda: self._work(arrivals)
-            )
+            outcomes, account = await self._attempt(spans, arrivals)
         except psycopg.DataError as error:
             raise await self._blame(arrivals, error) from None
         return tuple(_outcome(span, arrivals, outcomes, account) for span in spans)
@@ -102,7 +104,7 @@ class FundStore:
             appended_before: Held records that the accepted topic had before then.
 
         Returns:
-            How many left; call again while it is `HELD_REFUSED_MAX`.
+            How many left, groups whole; call again while it is `HELD_REFUSED_MAX` or more.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
@@ -111,52 +113,97 @@ class FundStore:
             "appended_ms": int(appended_before.timestamp() * 1000),
             "limit": HELD_REFUSED_MAX,
         }
-        async with translated("held records"), self._session.transaction():
+        async with translated(message("doing.fund.held")), self._session.transaction():
+            waiting = await self._session.execute(QUERIES.get("old_held_datasets"), named)
+            for (dataset,) in await waiting.fetchall():
+                # As who brings a group: its members' rows are taken in no order of their own.
+                await take_alone(self._session, cast("DatasetCode", dataset))
             rows = await (await self._session.execute(QUERIES.get("old_held"), named)).fetchall()
             old = [held_arrival(cast("DatasetCode", row[0]), row[1:]) for row in rows]
             account = Account()
-            await self._refuse(old, Reason.UNKNOWN_PREDECESSOR, account)
+            for reason, arrivals in (await refusals_of(self._session, old)).items():
+                await self._refuse(arrivals, reason, account)
             account.held.subtract(tally(old))
             await account.post(self._session)
         return len(old)
 
     async def refusals(self, limit: int) -> tuple[Refusal, ...]:
         """Read refusals still to be told on `control.refusals`, oldest first."""
-        async with translated("refusals"):
+        async with translated(message("doing.fund.refusals")):
             return await untold(self._session, limit)
 
     async def refusals_told(self, numbers: Sequence[int]) -> None:
         """Note that refusals were told, once their records are acknowledged."""
-        async with translated("refusals"):
+        async with translated(message("doing.fund.refusals")):
             await self._session.execute(QUERIES.get("told"), {"numbers": list(numbers)})
 
-    async def _work(self, arrivals: Sequence[Arrival]) -> tuple[list[Outcome], Account]:
+    async def _attempt(
+        self, spans: Sequence[Span], arrivals: Sequence[Arrival]
+    ) -> tuple[list[Outcome], Account]:
+        """Do the work, again where another worker's group wrote to the same entries meanwhile."""
+        alone: set[DatasetCode] = set()
+        attempts_left = ATTEMPTS_MAX
+        while True:
+            try:
+                return await fenced(
+                    self._session, self._consumer, spans, lambda: self._work(arrivals, alone)
+                )
+            except AloneNeeded as needed:
+                alone.update(needed.datasets)  # more of them each time, so there is an end of it
+            except EntryMoved:
+                attempts_left -= 1
+                if not attempts_left:
+                    raise
+
+    async def _work(
+        self, arrivals: Sequence[Arrival], alone: Collection[DatasetCode]
+    ) -> tuple[list[Outcome], Account]:
         account = Account(records=tally(arrivals))
         numbers: dict[DatasetCode, list[int]] = defaultdict(list)
         for number, arrival in enumerate(arrivals):
             numbers[arrival.record.dataset].append(number)
         outcomes = [Outcome.REPEAT] * len(arrivals)
-        for dataset, places in numbers.items():
-            found = await self._work_dataset(
-                self._layout(dataset), [arrivals[place] for place in places], account
-            )
-            for place, outcome in zip(places, found, strict=True):
+        of_dataset = {
+            dataset: [arrivals[place] for place in places]
+            for dataset, places in sorted(numbers.items())  # in one order, as it locks each
+        }
+        for dataset, change in (await self._decide(of_dataset, alone)).items():
+            await self._write(change, self._layout(dataset), account)
+            for place, outcome in zip(numbers[dataset], change.outcomes, strict=True):
                 outcomes[place] = outcome
         await account.post(self._session)
         return outcomes, account
 
-    async def _work_dataset(
-        self, layout: DatasetLayout, arrivals: Sequence[Arrival], account: Account
-    ) -> Sequence[Outcome]:
-        stored = await read_entries(self._session, layout.dataset, arrivals)
-        change = decide(arrivals, stored, layout)
+    async def _decide(
+        self, of_dataset: Mapping[DatasetCode, Sequence[Arrival]], alone: Collection[DatasetCode]
+    ) -> dict[DatasetCode, Change]:
+        """Decide on every dataset before anything is written; tell all that want a lock at once."""
+        changes: dict[DatasetCode, Change] = {}
+        wanted: set[DatasetCode] = set()
+        for dataset, arrivals in of_dataset.items():
+            try:
+                changes[dataset] = await decided(
+                    self._session, arrivals, self._layout(dataset), is_alone=dataset in alone
+                )
+            except AloneNeeded as needed:
+                wanted.update(needed.datasets)
+        if wanted:
+            raise AloneNeeded(wanted)
+        return changes
+
+    async def _write(self, change: Change, layout: DatasetLayout, account: Account) -> None:
+        answers = await answers_of_held(self._session, layout.dataset, change.released)
         await write_change(self._session, change, layout)
-        account.history.update(tally(change.history))
+        await note_answers(self._session, [*answers_of(change.history), *answers])
+        account.history.update(tally((*change.history, *change.released)))
         account.repeats.update(tally(change.repeats))
         account.held.update(tally(change.held))
         account.held.subtract(tally(change.released))
         await self._refuse(change.conflicts, Reason.CONFLICTING_VERSION, account)
-        return change.outcomes
+        await self._refuse(change.refused_with_group, Reason.GROUP_REFUSED, account)
+        if change.surplus:
+            for reason, surplus in (await refusals_of(self._session, change.surplus)).items():
+                await self._refuse(surplus, reason, account)
 
     async def _refuse(self, arrivals: Sequence[Arrival], reason: Reason, account: Account) -> None:
         if arrivals:
@@ -195,7 +242,8 @@ class FundStore:
     async def _is_writable(self, arrivals: Sequence[Arrival]) -> bool:
         try:
             async with self._session.transaction(force_rollback=True):
-                await self._work(arrivals)
+                # Alone in all of them: it is rolled back, and must not ask to be done again.
+                await self._work(arrivals, {arrival.record.dataset for arrival in arrivals})
         except psycopg.DataError:
             return False
         return True

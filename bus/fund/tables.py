@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg import sql
 
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError
 from bus.fund.columns import Column, widens
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout, Layouts
@@ -14,6 +14,7 @@ from bus.postgres.positions import create_positions
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, as_json, translated
 from bus.quarantine.rows import create_quarantine
+from bus.texts import finding_at, message
 
 QUERIES: Final = Queries.load("bus.fund", "tables")
 
@@ -32,7 +33,7 @@ async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
         Unavailable: PostgreSQL does not answer, or a table is in use for too long.
     """
     changes: list[str] = []
-    async with translated("tables of the data fund"), session.transaction():
+    async with translated(message("doing.fund.tables")), session.transaction():
         await session.execute(QUERIES.get("lock"))
         await create_positions(session)
         await create_quarantine(session)
@@ -46,6 +47,7 @@ async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
     tables = tables_of(layout.dataset)
     before = await _columns(session, layout)
     await session.execute(QUERIES.get("history", **tables))
+    await _leave_transaction_time(session, layout)
     await session.execute(QUERIES.get("current", **tables))
     kept = before or await _columns(session, layout)
     added = [column for column in layout.columns if column.name not in kept]
@@ -68,6 +70,14 @@ async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
     return [f"{layout.dataset}: column {one.name} {one.sql_type}" for one in (*added, *changed)]
 
 
+async def _leave_transaction_time(session: Session, layout: DatasetLayout) -> None:
+    """Change the default of a history that an earlier bus made; why, says `bus.fund.asof`."""
+    named = {"table": f'history."{layout.dataset}"'}
+    found = await session.execute(QUERIES.get("transaction_time"), named)
+    if found.rowcount:
+        await session.execute(QUERIES.get("history_times", **tables_of(layout.dataset)))
+
+
 async def _columns(session: Session, layout: DatasetLayout) -> dict[str, str]:
     table = f'current."{layout.dataset}"'
     rows = await session.execute(QUERIES.get("columns"), {"table": table})
@@ -76,17 +86,19 @@ async def _columns(session: Session, layout: DatasetLayout) -> dict[str, str]:
 
 def _refuse_other_types(layout: DatasetLayout, kept: dict[str, str], changed: list[Column]) -> None:
     findings = [
-        Finding(
-            path=f"{layout.dataset} fields.{column.name}",
-            found=f"type {column.sql_type}, where the fund keeps {kept[column.name]}",
-            expected="a type that takes over all values there",
-            remedy="Give the field of the new type another name, or publish a new dataset.",
+        finding_at(
+            f"{layout.dataset} fields.{column.name}",
+            "error.fund.narrower",
+            type=column.sql_type,
+            kept=kept[column.name],
         )
         for column in changed
         if not widens(kept[column.name], column.sql_type)
     ]
     if findings:
-        raise DocumentError(f"the table of {layout.dataset} can't follow its contract", findings)
+        raise DocumentError(
+            message("error.fund.table_stays_behind", dataset=layout.dataset), findings
+        )
 
 
 def _addition(layout: DatasetLayout, column: Column) -> sql.Composed:

@@ -155,7 +155,7 @@ async def test_a_worker_frozen_inside_a_copy_is_evicted_where_postgresql_itself_
     await frozen.close()
 
 
-async def test_one_entry_in_two_partitions_at_once_stops_a_worker_and_converges(
+async def test_one_entry_in_two_partitions_at_once_is_tried_again_and_converges(
     store: FundStore, reader: FundReader, session: Session, dsn: str
 ) -> None:
     await store.positions({PLACE: 0, (TOPIC, 1): 0})
@@ -165,12 +165,10 @@ async def test_one_entry_in_two_partitions_at_once_stops_a_worker_and_converges(
     async with holding_counters(dsn):
         applying = asyncio.create_task(store.apply([batch(0, first)]))
         await wait_until_blocked(session)
-        failing = asyncio.create_task(rival.apply(late))
+        following = asyncio.create_task(rival.apply(late))
         await wait_until_blocked(session, sessions=2)
     await applying
-    with pytest.raises(InvariantBroken, match="one partition"):
-        await failing
-    await rival.apply(late)
+    await following
     row = await reader.get(SCHOOLS, SAMARA, "1")
     assert row is not None
     assert row.version == 3
@@ -178,7 +176,7 @@ async def test_one_entry_in_two_partitions_at_once_stops_a_worker_and_converges(
     await rival.close()
 
 
-async def test_a_current_row_that_another_partition_took_away_stops_the_worker(
+async def test_a_current_row_that_another_partition_took_away_is_read_again(
     store: FundStore, reader: FundReader, session: Session, dsn: str
 ) -> None:
     await store.positions({PLACE: 0, (TOPIC, 1): 0})
@@ -191,13 +189,10 @@ async def test_a_current_row_that_another_partition_took_away_stops_the_worker(
             store.apply([batch(1, record("1", 2, Operation.ANNUL, first))])
         )
         await wait_until_blocked(session)
-        failing = asyncio.create_task(rival.apply(follower))
+        following = asyncio.create_task(rival.apply(follower))
         await wait_until_blocked(session, sessions=2)
     await applying
-    with pytest.raises(InvariantBroken, match="another session wrote the same entries"):
-        await failing
-    assert await reader.get(SCHOOLS, SAMARA, "1") is None
-    await rival.apply(follower)
+    await following
     row = await reader.get(SCHOOLS, SAMARA, "1")
     assert row is not None
     assert row.version == 3

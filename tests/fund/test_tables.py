@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from types import MappingProxyType
 
@@ -14,10 +15,12 @@ from bus.fund.reader import FundReader
 from bus.fund.store import FundStore
 from bus.fund.tables import apply_tables
 from bus.model.identifiers import DatasetCode
+from bus.model.record import Group, Operation
 from bus.postgres.session import Session
 from tests.fund.samples import (
     CONTRACT,
     FIELDS_V1,
+    LAYOUTS,
     PLACE,
     SAMARA,
     SCHEMA_IDS,
@@ -191,3 +194,37 @@ def test_schema_ids_come_from_the_lock() -> None:
 def test_each_avro_type_has_its_column(avro: object, sql_type: str) -> None:
     column = columns_of(schema([{"name": "x", "type": avro}]))[0]
     assert (column.name, column.sql_type) == ("x", sql_type)
+
+
+async def test_answers_of_an_earlier_bus_are_dated_by_their_recording(session: Session) -> None:
+    await apply_tables(session, LAYOUTS)
+    await session.execute("ALTER TABLE bus.quarantine_answers DROP COLUMN appended_at")
+    await session.execute("INSERT INTO bus.quarantine_answers VALUES ('in.a.b', 0, 1, 'r', 'x')")
+    await apply_tables(session, LAYOUTS)
+    rows = await session.execute("SELECT appended_at = recorded_at FROM bus.quarantine_answers")
+    assert await rows.fetchall() == [(True,)]
+
+
+async def test_a_fund_of_an_earlier_bus_learns_about_groups_and_times(
+    session: Session, empty_dsn: str
+) -> None:
+    await apply_tables(session, LAYOUTS)
+    await session.execute(
+        "ALTER TABLE bus.held DROP COLUMN bus_group, DROP COLUMN group_offset, "
+        "ALTER COLUMN supersedes SET NOT NULL"
+    )
+    await session.execute(
+        'ALTER TABLE history."schools" ALTER COLUMN recorded_at SET DEFAULT now()'
+    )
+    await apply_tables(session, LAYOUTS)
+    store = await FundStore.open(empty_dsn, LAYOUTS)
+    await store.positions({PLACE: 0})
+    group = [
+        replace(one, group=Group(id="0" * 16, index=index, size=2))
+        for index, one in enumerate(
+            [record("1", 2, Operation.ANNUL, record("1", 1)), record("2", 1)]
+        )
+    ]
+    (outcome,) = await store.apply([batch(0, *group)])
+    assert outcome.held == 2
+    await store.close()

@@ -20,15 +20,32 @@ CROSS JOIN LATERAL (
 WHERE standing.version IS NOT NULL OR past.version IS NOT NULL OR waiting.is_held
 
 -- name: held
-SELECT wanted.number, held.agency, held.key, held.version, held.record_id, held.operation,
-    held.supersedes, held.schema_id, held.value, held.event_time, held.appended_ms, held.system,
-    held.lane, held.bus_in, held.catalogue, held.accepted_topic, held.accepted_partition,
-    held.accepted_offset, held.header_names, held.header_values
+SELECT wanted.number, held.version, held.record_id, held.operation, held.supersedes,
+    held.schema_id, held.event_time, held.accepted_topic, held.accepted_partition,
+    held.group_offset
 FROM unnest(%(agencies)b::text[], %(keys)b::text[])
     WITH ORDINALITY AS wanted(agency, key, number)
 JOIN bus.held USING (agency, key)
 WHERE held.dataset = %(dataset)s
 FOR UPDATE OF held
+
+-- name: claimed_held
+SELECT wanted.number, sha256(substring(held.value FROM 6)),
+    CASE WHEN held.schema_id <> wanted.schema_id THEN held.value END
+FROM unnest(
+    %(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[], %(schema_ids)b::int8[]
+) WITH ORDINALITY AS wanted(agency, key, version, schema_id, number)
+JOIN bus.held USING (agency, key, version)
+WHERE held.dataset = %(dataset)s
+
+-- name: companions
+SELECT held.agency, held.key, held.version, held.schema_id
+FROM unnest(%(topics)b::text[], %(partitions)b::int4[], %(group_offsets)b::int8[])
+    AS wanted(topic, partition, group_offset)
+JOIN bus.held
+    ON held.accepted_topic = wanted.topic AND held.accepted_partition = wanted.partition
+    AND held.group_offset = wanted.group_offset
+WHERE held.dataset = %(dataset)s
 
 -- name: superseded
 SELECT wanted.number, past.version, past.record_id, past.operation, past.supersedes,
@@ -44,3 +61,16 @@ SELECT wanted.number, past.version, past.record_id, past.operation, past.superse
 FROM unnest(%(agencies)b::text[], %(keys)b::text[])
     WITH ORDINALITY AS wanted(agency, key, number)
 JOIN {history} AS past USING (agency, key)
+
+-- name: known
+SELECT record_id FROM {history} WHERE record_id = ANY(%(record_ids)s)
+
+-- name: lock_shared
+-- The wait is longer than for rows: whoever is in front may be many, and one that froze is ended by
+-- PostgreSQL after 3 s, or in the middle of a COPY by its successor after some 8 s.
+WITH waiting AS MATERIALIZED (SELECT set_config('lock_timeout', '12s', true))
+SELECT pg_advisory_xact_lock_shared(hashtextextended('bus groups ' || %(dataset)s, 0)) FROM waiting
+
+-- name: lock_alone
+WITH waiting AS MATERIALIZED (SELECT set_config('lock_timeout', '12s', true))
+SELECT pg_advisory_xact_lock(hashtextextended('bus groups ' || %(dataset)s, 0)) FROM waiting

@@ -9,15 +9,37 @@ COPY {history} (
 COPY bus.held (
     dataset, agency, key, version, record_id, operation, supersedes, schema_id, value, event_time,
     appended_ms, system, lane, bus_in, catalogue, accepted_topic, accepted_partition,
-    accepted_offset, header_names, header_values
+    accepted_offset, header_names, header_values, bus_group, group_offset
 ) FROM STDIN (FORMAT BINARY)
 
--- name: remove_held
-DELETE FROM bus.held
-USING unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
-    AS gone(agency, key, version)
-WHERE held.agency = gone.agency AND held.key = gone.key AND held.version = gone.version
-  AND held.dataset = %(dataset)s
+-- name: join_held
+WITH gone AS (
+    DELETE FROM bus.held
+    USING unnest(
+        %(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[],
+        %(event_times)b::timestamptz[]
+    ) AS wanted(agency, key, version, event_at)
+    WHERE held.agency = wanted.agency AND held.key = wanted.key AND held.version = wanted.version
+      AND held.dataset = %(dataset)s
+    RETURNING held.*, wanted.event_at
+)
+INSERT INTO {history} (
+    agency, key, version, record_id, operation, supersedes, schema_id, value, event_time,
+    appended_at, system, lane, bus_in, catalogue, accepted_topic, accepted_partition,
+    accepted_offset
+)
+SELECT agency, key, version, record_id, operation, supersedes, schema_id, value, event_at,
+    'epoch'::timestamptz + appended_ms * interval '1 millisecond', system, lane, bus_in,
+    catalogue, accepted_topic, accepted_partition, accepted_offset
+FROM gone
+
+-- name: held_answers
+SELECT held.agency, held.record_id, held.bus_in, held.appended_ms, header.value
+FROM unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
+    AS wanted(agency, key, version)
+JOIN bus.held USING (agency, key, version)
+CROSS JOIN LATERAL unnest(held.header_names, held.header_values) AS header(name, value)
+WHERE held.dataset = %(dataset)s AND header.name = 'bus_resolves'::bytea
 
 -- name: remove_current
 DELETE FROM {current} AS standing
@@ -76,18 +98,27 @@ FROM unnest(
 ) AS change(topic, partition, records, history, repeats, refused, held)
 WHERE kept.topic = change.topic AND kept.partition = change.partition
 
+-- name: old_held_datasets
+SELECT DISTINCT dataset FROM bus.held WHERE appended_ms < %(appended_ms)s ORDER BY dataset
+
 -- name: old_held
-DELETE FROM bus.held
-WHERE (agency, key, version, dataset) IN (
-    SELECT agency, key, version, dataset FROM bus.held
+WITH old AS (
+    SELECT agency, key, version, dataset, accepted_topic, accepted_partition, group_offset
+    FROM bus.held
     WHERE appended_ms < %(appended_ms)s
     ORDER BY appended_ms
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
+DELETE FROM bus.held
+WHERE (agency, key, version, dataset) IN (SELECT agency, key, version, dataset FROM old)
+   OR (accepted_topic, accepted_partition, group_offset) IN (
+       SELECT accepted_topic, accepted_partition, group_offset FROM old
+       WHERE group_offset IS NOT NULL
+   )
 RETURNING dataset, agency, key, version, record_id, operation, supersedes, schema_id, value,
     event_time, appended_ms, system, lane, bus_in, catalogue, accepted_topic,
-    accepted_partition, accepted_offset, header_names, header_values
+    accepted_partition, accepted_offset, header_names, header_values, bus_group
 
 -- name: untold
 SELECT number, quarantine_id, agency, dataset, reason, record_id, catalogue

@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS bus.held (
     version bigint NOT NULL,
     record_id text COLLATE "C" NOT NULL,
     operation text COLLATE "C" NOT NULL,
-    supersedes text COLLATE "C" NOT NULL,
+    supersedes text COLLATE "C",
     schema_id bigint NOT NULL,
     value bytea NOT NULL,
     event_time text NOT NULL,
@@ -35,8 +35,24 @@ CREATE TABLE IF NOT EXISTS bus.held (
     header_names bytea[] NOT NULL,
     header_values bytea[] NOT NULL,
     held_at timestamptz NOT NULL DEFAULT now(),
+    bus_group text COLLATE "C",
+    group_offset bigint,
     PRIMARY KEY (agency, key, version, dataset)
 );
+DO $$
+BEGIN
+    -- A table of an earlier bus; only then, for it locks out the workers.
+    IF NOT EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = 'bus.held'::regclass AND attname = 'group_offset' AND NOT attisdropped
+    ) THEN
+        ALTER TABLE bus.held ADD COLUMN bus_group text COLLATE "C";
+        ALTER TABLE bus.held ADD COLUMN group_offset bigint;
+        ALTER TABLE bus.held ALTER COLUMN supersedes DROP NOT NULL;
+    END IF;
+END $$;
+CREATE INDEX IF NOT EXISTS held_by_group
+    ON bus.held (accepted_topic, accepted_partition, group_offset) WHERE group_offset IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_by_age ON bus.held (appended_ms);
 CREATE TABLE IF NOT EXISTS bus.refusals (
     number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -71,7 +87,7 @@ CREATE TABLE IF NOT EXISTS {history} (
     value bytea NOT NULL,
     event_time timestamptz NOT NULL,
     appended_at timestamptz NOT NULL,
-    recorded_at timestamptz NOT NULL DEFAULT now(),
+    recorded_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     system text COLLATE "C" NOT NULL,
     lane text COLLATE "C" NOT NULL,
     bus_in text COLLATE "C" NOT NULL,
@@ -81,6 +97,16 @@ CREATE TABLE IF NOT EXISTS {history} (
     accepted_offset bigint NOT NULL,
     PRIMARY KEY (agency, key, version)
 )
+
+-- name: transaction_time
+SELECT FROM pg_attrdef AS stated
+JOIN pg_attribute AS attribute
+    ON attribute.attrelid = stated.adrelid AND attribute.attnum = stated.adnum
+WHERE stated.adrelid = to_regclass(%(table)s) AND attribute.attname = 'recorded_at'
+  AND pg_get_expr(stated.adbin, stated.adrelid) = 'now()'
+
+-- name: history_times
+ALTER TABLE {history} ALTER COLUMN recorded_at SET DEFAULT statement_timestamp()
 
 -- name: current
 CREATE TABLE IF NOT EXISTS {current} (

@@ -15,8 +15,10 @@ class QuarantineState(StrEnum):
     """What has become of a record in quarantine."""
 
     OPEN = "open"
+    RELEASING = "releasing"
+    """Being released; where the command was stopped, the next one sends the record again."""
     RELEASED = "released"
-    """Its original bytes re-entered after a rule was mended."""
+    """Its original bytes re-entered after a rule was mended; refused again, it is open again."""
     RESOLVED = "resolved"
     """The provider sent a new record that names it."""
     DISCARDED = "discarded"
@@ -52,6 +54,10 @@ class QuarantineEntry:
     value: bytes | None = field(repr=False)
     appended_ms: int
     """LogAppendTime of the inbound record, milliseconds since 1970 UTC."""
+    attempt: int = 0
+    """How often it had been released when it was set aside."""
+    refused_by_fund: bool = False
+    """Accepted by enforcement, and refused by what only the fund knows."""
 
     @property
     def id(self) -> str:

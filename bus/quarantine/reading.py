@@ -11,6 +11,7 @@ from bus.model.verdict import Reason, Severity, Violation
 from bus.quarantine.entry import QuarantineEntry
 from bus.wire import topics
 from bus.wire.headers import ADDED_BY_THE_BUS
+from bus.wire.original import received
 from bus.wire.record_id import is_record_id
 
 
@@ -21,13 +22,14 @@ def parse_entry(raw: RawRecord) -> QuarantineEntry:
         InvariantBroken: Enforcement did not write it so.
     """
     count = len(ADDED_BY_THE_BUS)
-    original, added = list(raw.headers[:-count]), raw.headers[-count:]
+    original, added = raw.headers[:-count], raw.headers[-count:]
     place = f"{raw.topic}/{raw.partition}/{raw.offset}"
     if tuple(name for name, _ in added) != ADDED_BY_THE_BUS:
         raise InvariantBroken(
             f"record {place} does not end with the headers {', '.join(ADDED_BY_THE_BUS)}: "
             "somebody else wrote to the topic; find who with `bus access diff`"
         )
+    headers = received(original)
     texts = {name: value.decode() for name, value in added}
     position = topics.parse_position(texts["bus_in"])
     source = topics.parse_inbound(position.topic)
@@ -48,11 +50,12 @@ def parse_entry(raw: RawRecord) -> QuarantineEntry:
             for violation in json.loads(texts["bus_violations"])
         ),
         catalogue=int(texts["bus_catalogue"]),
-        record_id=_claimed_id(original),
+        record_id=_claimed_id(headers),
         key=raw.key,
-        headers=original,
+        headers=headers,
         value=raw.value,
         appended_ms=int(texts["bus_appended"]),
+        attempt=int(texts["bus_attempt"]),
     )
 
 

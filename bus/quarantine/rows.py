@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from bus.model.verdict import Severity, Violation
+from bus.model.verdict import Severity, Stage, Violation
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session
-from bus.quarantine.entry import QuarantineEntry
+from bus.quarantine.entry import QuarantineEntry, QuarantineState
+from bus.wire.headers import group_of
+from bus.wire.original import name_as_sent
 
 QUERIES: Final = Queries.load("bus.quarantine", "rows")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES: Final = (
     *("text", "int4", "int8", "text", "text", "text", "text", "text", "jsonb", "text[]"),
-    *("int8", "text", "bytea", "bytea[]", "bytea[]", "bytea", "timestamptz"),
+    *("int8", "text", "bytea", "bytea[]", "bytea[]", "bytea", "timestamptz", "int4"),
+    *("text", "int8", "text"),
 )
 
 
@@ -27,17 +30,22 @@ async def create_quarantine(session: Session) -> None:
 async def insert_entries(session: Session, entries: Sequence[QuarantineEntry]) -> frozenset[str]:
     """Write entries within the caller's transaction; one that is there already stays as it is.
 
-    The exception: an entry of the fund replaces enforcement's of the same inbound record, which
-    was accepted after all, in a crash during a catalogue swap, and then refused by the fund.
+    Two exceptions. The answer to a release, which names its attempt, opens the entry again with
+    the new reasons; what was set aside before that release comes too late to. And an entry of the
+    fund replaces enforcement's of the same inbound record, which was accepted after all, in a
+    crash during a catalogue swap, and then refused by the fund.
 
     Args:
         session: With an open transaction.
-        entries: An inbound record may stand twice; the first counts.
+        entries: An inbound record may stand twice; the first of its latest attempt counts.
 
     Returns:
         The ids of those that were written.
     """
-    distinct = {entry.id: entry for entry in reversed(entries)}
+    distinct: dict[str, QuarantineEntry] = {}
+    for entry in entries:
+        if entry.id not in distinct or entry.attempt > distinct[entry.id].attempt:
+            distinct[entry.id] = entry
     if not distinct:
         return frozenset()
     await session.execute(QUERIES.get("stage"))
@@ -52,6 +60,7 @@ async def insert_entries(session: Session, entries: Sequence[QuarantineEntry]) -
 
 
 def _row(entry: QuarantineEntry) -> tuple[object, ...]:
+    group = group_of(entry.headers)
     return (
         entry.topic,
         entry.partition,
@@ -59,17 +68,22 @@ def _row(entry: QuarantineEntry) -> tuple[object, ...]:
         entry.agency,
         entry.dataset,
         entry.reason,
-        entry.reason.stage,
+        Stage.FUND if entry.refused_by_fund else entry.reason.stage,
         _storable(entry.path),
         [_violation(violation) for violation in entry.violations],
         [v.rule for v in entry.violations if v.severity is Severity.QUARANTINE],
         entry.catalogue,
         entry.record_id,
         entry.key,
-        [name.encode(errors="surrogatepass") for name, _ in entry.headers],
+        [name_as_sent(name) for name, _ in entry.headers],
         [value for _, value in entry.headers],
         entry.value,
         _EPOCH + timedelta(milliseconds=entry.appended_ms),
+        entry.attempt,
+        None if group is None else group.id,
+        None if group is None else entry.offset - group.index,
+        # The provider reads enforcement's quarantine topic; what the fund refuses must be told.
+        None if entry.refused_by_fund else QuarantineState.OPEN.value,
     )
 
 

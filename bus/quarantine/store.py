@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final, Self, cast
 
-from psycopg import sql
-
-from bus.errors import DocumentError, Finding
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.model.record import Headers
 from bus.model.verdict import Reason, Severity, Violation
 from bus.postgres.positions import Span, TopicPartition, coalesce, fenced, read_positions
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect, translated
+from bus.quarantine.decision import place_of
 from bus.quarantine.entry import QuarantineEntry, QuarantineState
+from bus.quarantine.receipt import Receipt
 from bus.quarantine.rows import insert_entries
-from bus.wire.topics import Position, parse_position
+from bus.quarantine.sweep import START, Place, Swept, sweep
+from bus.texts import message
+from bus.wire.topics import parse_position
 
 QUERIES: Final = Queries.load("bus.quarantine", "store")
+DECISIONS: Final = Queries.load("bus.quarantine", "decisions")
 CAUSES_MAX: Final = 200
 """Causes that one listing shows; narrow the filter for more."""
 
@@ -85,6 +88,8 @@ class QuarantineDetail:
     recorded_at: datetime
     state: QuarantineState
     state_at: datetime
+    attempt: int
+    """How often it was released."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,13 +109,24 @@ class QuarantineStore:
         self._consumer = consumer
 
     @classmethod
-    async def open(cls, dsn: str, *, consumer: str = "quarantine") -> Self:
+    async def open(
+        cls,
+        dsn: str,
+        *,
+        consumer: str = "quarantine",
+        settings: Mapping[str, str] = MappingProxyType({}),
+    ) -> Self:
         """Connect.
+
+        Args:
+            dsn: Of the fund's database.
+            consumer: Whose positions it moves.
+            settings: As `bus.postgres.session.connect`.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return cls(await connect(dsn, f"bus {consumer}"), consumer)
+        return cls(await connect(dsn, f"bus {consumer}", settings), consumer)
 
     async def close(self) -> None:
         """End the session."""
@@ -150,7 +166,7 @@ class QuarantineStore:
             "state": wanted.state,
             "limit": CAUSES_MAX,
         }
-        async with translated("quarantine"):
+        async with translated(message("doing.quarantine.table")):
             rows = await (await self._session.execute(QUERIES.get("causes"), named)).fetchall()
         return tuple(map(_cause, rows))
 
@@ -176,43 +192,42 @@ class QuarantineStore:
         pairs = zip(cast("list[bytes]", names), cast("list[bytes]", values), strict=True)
         return Original(
             key=cast("bytes | None", key),
-            headers=[(name.decode(errors="surrogatepass"), text) for name, text in pairs],
+            headers=[(name.decode(errors="surrogateescape"), text) for name, text in pairs],
             value=cast("bytes | None", value),
         )
 
-    async def close_superseded(self, dataset: DatasetCode) -> int:
-        """Close open entries whose inbound record is in the fund's history after all.
-
-        That is so where a crash and a catalogue swap gave one record two outcomes: accepted wins.
-
-        Returns:
-            How many were closed.
+    async def sweep(self, datasets: Container[DatasetCode], after: Place = START) -> Swept:
+        """Close entries of one page that the fund has settled (see `bus.quarantine.sweep`).
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        statement = QUERIES.get("close_superseded", history=sql.Identifier("history", dataset))
-        async with translated("quarantine"):
-            return (await self._session.execute(statement, {"dataset": dataset})).rowcount
+        async with translated(message("doing.quarantine.table")):
+            return await sweep(self._session, datasets, after)
+
+    async def untold(self, limit: int) -> tuple[Receipt, ...]:
+        """Read what providers have not been told yet, oldest first."""
+        async with translated(message("doing.quarantine.receipts")):
+            rows = await self._session.execute(DECISIONS.get("untold"), {"limit": limit})
+            return tuple(map(_receipt, await rows.fetchall()))
+
+    async def told(self, receipts: Sequence[Receipt]) -> None:
+        """Note what providers know now, once the receipts are acknowledged."""
+        places = [parse_position(receipt.quarantine_id) for receipt in receipts]
+        named = {
+            "topics": [place.topic for place in places],
+            "partitions": [place.partition for place in places],
+            "offsets": [place.offset for place in places],
+            "states": [receipt.state.value for receipt in receipts],
+        }
+        async with translated(message("doing.quarantine.receipts")):
+            await self._session.execute(DECISIONS.get("told"), named)
 
     async def _one(self, name: str, quarantine_id: str) -> tuple[object, ...] | None:
-        place = _place(quarantine_id)
+        place = place_of(quarantine_id)
         named = {"topic": place.topic, "partition": place.partition, "offset": place.offset}
-        async with translated("quarantine"):
+        async with translated(message("doing.quarantine.table")):
             return await (await self._session.execute(QUERIES.get(name), named)).fetchone()
-
-
-def _place(quarantine_id: str) -> Position:
-    try:
-        return parse_position(quarantine_id)
-    except ValueError:
-        finding = Finding(
-            path="quarantine id",
-            found=repr(quarantine_id),
-            expected="topic/partition/offset, e.g. in.education-samara.schools/0/42",
-            remedy="Copy the id from the listing or from the receipt.",
-        )
-        raise DocumentError("no such quarantine id can exist", [finding]) from None
 
 
 def _cause(row: tuple[object, ...]) -> Cause:
@@ -230,9 +245,27 @@ def _cause(row: tuple[object, ...]) -> Cause:
     )
 
 
+def _receipt(row: tuple[object, ...]) -> Receipt:
+    topic, partition, offset, agency, dataset, state, state_at, reason, path, rules, *rest = row
+    attempt, record_id, because = rest
+    return Receipt(
+        quarantine_id=f"{topic}/{partition}/{offset}",
+        agency=cast("AgencyCode", agency),
+        dataset=cast("DatasetCode", dataset),
+        state=QuarantineState(str(state)),
+        state_at=cast("datetime", state_at),
+        reason=Reason(str(reason)),
+        path=str(path),
+        rules=tuple(cast("list[str]", rules)),
+        attempt=cast("int", attempt),
+        record_id=cast("RecordId | None", record_id),
+        because=cast("str | None", because),
+    )
+
+
 def _detail(quarantine_id: str, row: tuple[object, ...]) -> QuarantineDetail:
-    agency, dataset, reason, path, violations, catalogue, record_id, *times = row
-    appended_at, recorded_at, state, state_at = times
+    agency, dataset, reason, path, violations, catalogue, record_id, *rest = row
+    appended_at, recorded_at, state, state_at, attempt = rest
     return QuarantineDetail(
         id=quarantine_id,
         agency=cast("AgencyCode", agency),
@@ -249,4 +282,5 @@ def _detail(quarantine_id: str, row: tuple[object, ...]) -> QuarantineDetail:
         recorded_at=cast("datetime", recorded_at),
         state=QuarantineState(str(state)),
         state_at=cast("datetime", state_at),
+        attempt=cast("int", attempt),
     )

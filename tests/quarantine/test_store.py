@@ -38,7 +38,7 @@ def entry(offset: int, reason: Reason = Reason.RULE_VIOLATED) -> QuarantineEntry
         catalogue=7,
         record_id=None,
         key=b"17",
-        headers=[("ce_id", b"x"), ("bus_sig", b"\0\xff"), ("ce_id", b"again")],
+        headers=[("ce_id", b"x"), ("bus_sig", b"\0\xff"), ("ce_id", b"again"), ("n\udcff", b"")],
         value=b"\0\0\0\0\x01payload",
         appended_ms=APPENDED_MS + offset,
     )
@@ -78,7 +78,7 @@ async def test_what_postgresql_text_cannot_hold_is_kept_all_the_same(
         path="nul \0 and surrogate \ud800",
         key=None,
         value=None,
-        headers=[("na\0me", b"\0"), ("\ud800", b"")],
+        headers=[("na\0me", b"\0"), ("\udcff", b"")],
     )
     assert await keeper.apply([run_of(0, strange)]) == 1
     shown = await keeper.show(strange.id)
@@ -144,8 +144,8 @@ async def test_of_two_outcomes_of_one_record_the_accepted_one_wins(
     await keeper.apply([run_of(0, aside, other)])
     if not accepted_first:
         await store.apply([batch(0, accepted)])
-    assert await keeper.close_superseded(SCHOOLS) == 1
-    assert await keeper.close_superseded(SCHOOLS) == 0
+    assert (await keeper.sweep({SCHOOLS})).closed == 1
+    assert (await keeper.sweep({SCHOOLS})).closed == 0
     closed, still_open = await keeper.show(aside.id), await keeper.show(other.id)
     assert closed is not None
     assert still_open is not None
@@ -177,3 +177,21 @@ async def test_the_funds_refusal_stands_for_a_record_that_enforcement_set_aside_
     assert shown.reason is Reason.CONFLICTING_VERSION
     rows = await session.execute("SELECT count(*) FROM bus.quarantine")
     assert await rows.fetchall() == [(1,)]
+
+
+async def test_open_entries_are_swept_page_by_page_and_around(
+    keeper: QuarantineStore, store: FundStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.quarantine.sweep.SWEPT_AT_ONCE", 2)
+    await keeper.positions({CUSTODY: 0})
+    await store.positions({PLACE: 0})
+    accepted = record("1", 1, bus_in=entry(7).id)
+    waiting = [replace(entry(offset), record_id=accepted.record_id) for offset in (4, 5, 6, 7)]
+    await keeper.apply([run_of(0, *waiting)])
+    await store.apply([batch(0, accepted)])
+    first = await keeper.sweep({SCHOOLS})
+    assert (first.closed, first.next_after) == (0, (INBOUND, 0, 5))
+    second = await keeper.sweep({SCHOOLS}, (INBOUND, 0, 5))
+    assert (second.closed, second.next_after) == (1, (INBOUND, 0, 7))
+    last = await keeper.sweep({SCHOOLS}, (INBOUND, 0, 7))
+    assert (last.closed, last.next_after) == (0, None)

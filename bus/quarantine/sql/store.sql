@@ -12,7 +12,7 @@ LIMIT %(limit)s
 
 -- name: show
 SELECT agency, dataset, reason, path, violations, catalogue, record_id, appended_at,
-    recorded_at, state, state_at
+    recorded_at, state, state_at, attempt
 FROM bus.quarantine
 WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
 
@@ -20,11 +20,3 @@ WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
 SELECT key, header_names, header_values, value
 FROM bus.quarantine
 WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
-
--- name: close_superseded
-UPDATE bus.quarantine AS kept
-SET state = 'superseded', state_at = now()
-FROM {history} AS past
-WHERE kept.state = 'open' AND kept.dataset = %(dataset)s
-  AND past.record_id = kept.record_id
-  AND past.bus_in = kept.topic || '/' || kept.partition || '/' || kept."offset"

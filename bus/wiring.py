@@ -8,11 +8,15 @@ from pathlib import Path
 from psycopg.conninfo import make_conninfo
 
 from bus.access.credentials import SystemCredentials, load_credentials
+from bus.client.gateway import Gateway
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.cluster import Cluster
 from bus.local.engines import Engines, read_engines
+from bus.local.gateway_place import read_gateway_place
+from bus.local.layout import Layout
 from bus.model.identifiers import SystemCode
 from bus.settings import Settings
+from bus.texts import message
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,28 @@ class Installation:
             password=credentials.password,
         )
 
+    def gateway_as(self, system: SystemCode) -> Gateway:
+        """Reach the bus's gateway as an information system.
+
+        Raises:
+            Unavailable: None was ever started here, and settings name no other.
+        """
+        credentials, chosen = self.credentials(system), self.settings.gateway
+        if chosen is not None:
+            url, ca_file = chosen.url, chosen.ca_file
+        else:
+            place = read_gateway_place(self.home)
+            if place is None:
+                raise Unavailable(message("error.wiring.no_gateway", home=self.home))
+            url, ca_file = place.url, Layout.of(self.home).ca_file
+        return Gateway(
+            url=url,
+            ca_file=ca_file,
+            system=system,
+            key_id=credentials.key_id,
+            private_key=credentials.private_key,
+        )
+
     def credentials(self, system: SystemCode) -> SystemCredentials:
         """Read a system's password and signing key; a clear error where it was not enrolled."""
         return load_credentials(self.home, system)
@@ -85,8 +111,9 @@ class Installation:
         engines = read_engines(self.home)
         if engines is None:
             raise Unavailable(
-                f"no local {engine} runs under {self.home}; start it with `bus local up`, "
-                f"or name an external one in {setting}"
+                message(
+                    "error.wiring.no_local_engine", engine=engine, home=self.home, setting=setting
+                )
             )
         return engines
 
@@ -101,9 +128,8 @@ def read_secret(path: Path) -> str:
         secret = path.read_text(encoding="utf-8").strip()
     except OSError as problem:
         raise DocumentError(
-            f"password file {path} can't be read ({problem.strerror}); "
-            "name a readable file of mode 0600 in the settings"
+            message("error.wiring.password_unreadable", path=path, problem=problem.strerror)
         ) from problem
     if not secret:
-        raise DocumentError(f"password file {path} is empty; write the password into it")
+        raise DocumentError(message("error.wiring.password_empty", path=path))
     return secret

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from dataclasses import dataclass
+import time
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import faust
 
+from bus.agents.awaited import catalogue_of
 from bus.agents.fault import stopping_on_fault
 from bus.agents.transport import BatchApp, PartitionBatch
+from bus.catalogue.snapshot import Snapshot
 from bus.enforce.judge import judge
 from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.producer import BatchProducer
+from bus.model.verdict import Verdict
+from bus.observe import series
+from bus.observe.happenings import BatchEnforced, batch_enforced
+from bus.observe.meter import Meter
+from bus.observe.series import Work
+from bus.route.delivery import Delivery
 from bus.route.plan import plan
+from bus.texts import message
 from bus.wire import topics
+from bus.wire.release import Run, runs_of
 from bus.wire.signature import BatchSigner, SignatureChecker
 
 IN_FLIGHT_BATCHES_MAX = 8
-PATTERN = r"^in\..+"
+PATTERN = r"^(in|release)\..+"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,7 @@ class Enforcement:
     producer: BatchProducer
     signer: BatchSigner
     checker: SignatureChecker
+    meter: Meter
 
 
 def register(app: BatchApp, enforcement: Enforcement) -> None:
@@ -38,7 +51,7 @@ def register(app: BatchApp, enforcement: Enforcement) -> None:
     A position moves only when all in-sync replicas have every output of the batch: a fault before
     that ends the process, and the next one reads the same records again. Repeats carry equal ids.
     """
-    settler = _Settler(app)
+    settler = _Settler(app, enforcement.meter)
 
     @app.agent(app.batches, name="enforce")
     async def enforce(stream: faust.StreamT[PartitionBatch]) -> None:
@@ -46,32 +59,73 @@ def register(app: BatchApp, enforcement: Enforcement) -> None:
             if batch.epoch != app.batch_consumer.epoch:
                 continue  # of an assignment that ended: whoever has the partition now reads it
             with stopping_on_fault("enforce", batch):
-                snapshot = enforcement.catalogue.snapshot
-                verdicts = judge(
-                    batch.records,
-                    source=topics.parse_inbound(batch.topic),
-                    snapshot=snapshot,
-                    checker=enforcement.checker,
-                )
-                deliveries = plan(verdicts, snapshot=snapshot, signer=enforcement.signer)
-                await settler.add(batch, await enforcement.producer.send(deliveries))
+                runs = runs_of(batch.topic, batch.records)
+                needed = max((run.catalogue for run in runs), default=0)
+                snapshot = await catalogue_of(enforcement.catalogue, needed)
+                deliveries, enforced = _deliveries(batch, runs, snapshot, enforcement)
+                outputs = await enforcement.producer.send(deliveries)
+                await settler.add(_Sent(batch=batch, outputs=outputs, enforced=enforced))
 
     app.task(settler.run)
+
+
+def _deliveries(
+    batch: PartitionBatch, runs: Sequence[Run], snapshot: Snapshot, enforcement: Enforcement
+) -> tuple[list[Delivery], BatchEnforced]:
+    """Judge a batch under one catalogue and plan what it demands; tally what it came to.
+
+    Released records are judged as what they once were, run by run of one inbound partition.
+    """
+    meter = enforcement.meter
+    meter.know(snapshot)
+    deliveries: list[Delivery] = []
+    all_verdicts: list[Verdict] = []
+    for run in runs:
+        with meter.timing(Work.JUDGE):
+            verdicts = judge(
+                run.records,
+                source=topics.parse_inbound(run.topic),
+                snapshot=snapshot,
+                checker=enforcement.checker,
+            )
+        with meter.timing(Work.PLAN):
+            deliveries += plan(
+                verdicts,
+                snapshot=snapshot,
+                signer=enforcement.signer,
+                attempt=run.attempt,
+                released_ms=run.released_ms,
+            )
+        all_verdicts += verdicts
+    written = Counter(delivery.topic for delivery in deliveries)
+    is_release = topics.is_release(batch.topic)
+    return deliveries, batch_enforced(all_verdicts, written, is_release=is_release)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sent:
+    """A batch whose outputs are on their way."""
+
+    batch: PartitionBatch
+    outputs: list[asyncio.Future[object]]
+    enforced: BatchEnforced
+    sent_s: float = field(default_factory=time.perf_counter)
 
 
 class _Settler:
     """Settles batches in the order in which they were sent, when their outputs are durable."""
 
-    def __init__(self, app: BatchApp) -> None:
+    def __init__(self, app: BatchApp, meter: Meter) -> None:
         self._app = app
-        self._waiting: deque[tuple[PartitionBatch, list[asyncio.Future[object]]]] = deque()
+        self._meter = meter
+        self._waiting: deque[_Sent] = deque()
         self._room = asyncio.Semaphore(IN_FLIGHT_BATCHES_MAX)
         self._added = asyncio.Event()
 
-    async def add(self, batch: PartitionBatch, outputs: list[asyncio.Future[object]]) -> None:
+    async def add(self, sent: _Sent) -> None:
         """Queue a batch; waits while too many are on their way."""
         await self._room.acquire()
-        self._waiting.append((batch, outputs))
+        self._waiting.append(sent)
         self._added.set()
 
     async def run(self) -> None:
@@ -81,11 +135,18 @@ class _Settler:
             await self._added.wait()
             self._added.clear()
             while self._waiting:
-                batch, outputs = self._waiting.popleft()
-                with stopping_on_fault("settle", batch):
-                    await _durable(outputs)
-                    consumer.settle(batch)
+                sent = self._waiting.popleft()
+                with stopping_on_fault("settle", sent.batch):
+                    await _durable(sent.outputs)
+                    consumer.settle(sent.batch)
+                    self._tell(sent)
                 self._room.release()
+
+    def _tell(self, sent: _Sent) -> None:
+        meter = self._meter
+        took_s = time.perf_counter() - sent.sent_s
+        meter.board.observe(series.BATCH_DURATION, (Work.DELIVER,), took_s)
+        sent.enforced.tell(meter.board, meter.readers, int(time.time() * 1000))
 
 
 async def _durable(outputs: list[asyncio.Future[object]]) -> None:
@@ -99,5 +160,5 @@ async def _durable(outputs: list[asyncio.Future[object]]) -> None:
         await asyncio.wait(outputs)
     for output in outputs:
         if output.cancelled():
-            raise Unavailable("the producer gave up an output; look at the broker's log")
+            raise Unavailable(message("error.agents.output_given_up"))
         output.result()

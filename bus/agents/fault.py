@@ -13,29 +13,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bus.agents.exit_codes import (
-    EXIT_CONFIGURATION,
-    EXIT_FAULT,
-    EXIT_FENCED,
-    EXIT_UNAVAILABLE,
-)
 from bus.agents.transport import PartitionBatch
-from bus.errors import BusError, DocumentError, Fenced, Unavailable
+from bus.errors import BusError
+from bus.process.exit_codes import exit_code_of
 
 logger = logging.getLogger(__name__)
 
 
 def stop_process(where: str, problem: BaseException) -> None:
     """Tell of a fault and end at once, without the clean-up that would commit positions."""
-    match problem:
-        case Fenced():
-            code = EXIT_FENCED
-        case Unavailable():
-            code = EXIT_UNAVAILABLE
-        case DocumentError():
-            code = EXIT_CONFIGURATION
-        case _:
-            code = EXIT_FAULT
+    code = exit_code_of(problem)
     # Why no traceback for the bus's own errors: their text says what to do.
     trace = None if isinstance(problem, BusError) else problem
     logger.critical(

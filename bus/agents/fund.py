@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import faust
 
+from bus.agents.awaited import catalogue_of
 from bus.agents.fault import stopping_on_fault
 from bus.agents.grouping import waiting_batches
 from bus.agents.transport import BatchApp, PartitionBatch
-from bus.errors import Unavailable
 from bus.fund.batch import FundBatch, FundRecord
 from bus.fund.layout import layouts_of
 from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.observe.happenings import group_funded
+from bus.observe.meter import Meter
 from bus.wire import topics
 from bus.wire.headers import parse_delivered
 
 PATTERN = r"^accepted\..+"
-CATALOGUE_WAIT_S = 30
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Funding:
     store: FundStore
     adopted: int
     """Catalogue version whose tables the store writes."""
+    meter: Meter
 
 
 def register(app: BatchApp, funding: Funding) -> None:
@@ -50,21 +52,18 @@ def register(app: BatchApp, funding: Funding) -> None:
                     continue
                 batches = [fund_batch(batch) for batch in group]
                 await _adopt(funding, batches)
-                await funding.store.apply(batches)
+                started_s = time.perf_counter()
+                outcomes = await funding.store.apply(batches)
                 for batch in group:
                     consumer.settle(batch)
+                happening = group_funded(batches, outcomes, time.perf_counter() - started_s)
+                happening.tell(funding.meter.board, int(time.time() * 1000))
 
 
 async def _adopt(funding: Funding, batches: Sequence[FundBatch]) -> None:
     """Wait for the catalogue that judged these records, and write its tables."""
     needed = max((item.record.catalogue for batch in batches for item in batch.records), default=0)
-    try:
-        snapshot = await asyncio.wait_for(funding.catalogue.at_least(needed), CATALOGUE_WAIT_S)
-    except TimeoutError as problem:
-        raise Unavailable(
-            f"catalogue version {needed} judged a record but did not arrive within "
-            f"{CATALOGUE_WAIT_S} s; see whether topic control.catalogue can be read"
-        ) from problem
+    snapshot = await catalogue_of(funding.catalogue, needed)
     if snapshot.version != funding.adopted:
         region = snapshot.region
         funding.store.adopt(layouts_of(region.contracts.values(), region.lock))

@@ -1,55 +1,164 @@
-"""What the fund does by the clock: refuse what was held too long, tell refusals, close entries."""
+"""What is done by the clock: refuse what was held too long, tell refusals, close entries, tell.
+
+It runs beside the fund's work and must not end it: a duty that fails is told and tried again at
+the next round, and the other duties are done all the same.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, TypeAlias
 
-from bus.agents.fault import stopping_on_fault
+from bus.errors import BusError
 from bus.fund.batch import Refusal
 from bus.fund.layout import layouts_of
-from bus.fund.store import FundStore
+from bus.fund.store import HELD_REFUSED_MAX, FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
+from bus.observe import series
+from bus.observe.board import Board
+from bus.observe.happenings import RecordsRefused
+from bus.observe.series import Duty
+from bus.observe.standing import read_standing, show_standing
+from bus.postgres.session import BY_INDEX
+from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
+from bus.quarantine.sweep import START, Place
 from bus.route.delivery import Delivery
 from bus.wire import topics
+
+logger = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
 HELD_DAYS_MAX: Final = 7
 """Age at which a record whose predecessor never came is refused as `unknown_predecessor`."""
+PAGES_MAX: Final = 25
+"""Of any one duty in a round; what is left waits for the next."""
 _REFUSALS_AT_ONCE: Final = 500
+_RECEIPTS_AT_ONCE: Final = 1_000
+
+Duties: TypeAlias = Mapping[Duty, Callable[[], Awaitable[None]]]
 
 
-async def keep_house(dsn: str, catalogue: CatalogueFollower, producer: BatchProducer) -> None:
-    """Do all three every ten seconds, on sessions of its own, for as long as the process lives."""
-    with stopping_on_fault("housekeeping"):
-        while True:
-            await asyncio.sleep(EVERY_S)
-            region = catalogue.snapshot.region
-            store = await FundStore.open(dsn, layouts_of(region.contracts.values(), region.lock))
-            try:
-                oldest = datetime.now(UTC) - timedelta(days=HELD_DAYS_MAX)  # noqa: TID251 - a hand
-                await store.refuse_held(oldest)
-                await _tell_refusals(store, producer)
-            finally:
-                await store.close()
-            quarantine = await QuarantineStore.open(dsn)
-            try:
-                for dataset in region.contracts:
-                    await quarantine.close_superseded(dataset)
-            finally:
-                await quarantine.close()
+async def keep_house(
+    dsn: str, catalogue: CatalogueFollower, cluster: Cluster, board: Board
+) -> None:
+    """Do all of it every ten seconds, for as long as the process lives."""
+    house = _House(dsn=dsn, catalogue=catalogue, cluster=cluster, board=board)
+    duties: Duties = {
+        Duty.REFUSE_HELD: house.refuse_held,
+        Duty.TELL_REFUSALS: house.tell_refusals,
+        Duty.CLOSE_ENTRIES: house.close_entries,
+        Duty.GIVE_RECEIPTS: house.give_receipts,
+        Duty.MEASURE: house.measure,
+    }
+    while True:
+        await asyncio.sleep(EVERY_S)
+        await one_round(duties, board)
 
 
-async def _tell_refusals(store: FundStore, producer: BatchProducer) -> None:
-    """Write refusals to `control.refusals`, durable before they are noted as told."""
-    refusals = await store.refusals(_REFUSALS_AT_ONCE)
-    await producer.deliver([_delivery(refusal) for refusal in refusals])
-    if refusals:
-        await store.refusals_told([refusal.number for refusal in refusals])
+async def one_round(duties: Duties, board: Board) -> None:
+    """Do each duty once; one that fails is told and counted."""
+    for name, duty in duties.items():
+        try:
+            await duty()
+        except Exception as problem:
+            board.add(series.HOUSEKEEPING_FAILURES, (name,))
+            # Why no traceback for the bus's own errors: their text says what to do.
+            trace = None if isinstance(problem, BusError) else problem
+            logger.error(  # noqa: TRY400 - with a traceback where it helps
+                "housekeeping.failed duty=%s again_in_s=%.0f problem=%s",
+                name,
+                EVERY_S,
+                problem,
+                exc_info=trace,
+            )
+
+
+@dataclass(slots=True, kw_only=True)
+class _House:
+    """What the duties work with; each opens what it needs anew, so that no fault outlives it."""
+
+    dsn: str
+    catalogue: CatalogueFollower
+    cluster: Cluster
+    board: Board
+    swept_to: Place = START
+
+    async def refuse_held(self) -> None:
+        """Refuse records whose predecessor has not come in time."""
+        oldest = datetime.now(UTC) - timedelta(days=HELD_DAYS_MAX)  # noqa: TID251 - a hand
+        async with self._fund() as store:
+            for _ in range(PAGES_MAX):
+                if await store.refuse_held(oldest) < HELD_REFUSED_MAX:
+                    return
+
+    async def tell_refusals(self) -> None:
+        """Write refusals to `control.refusals`, durable before they are noted as told."""
+        async with self._fund() as store:
+            for _ in range(PAGES_MAX):
+                refusals = await store.refusals(_REFUSALS_AT_ONCE)
+                if not refusals:
+                    return
+                await self._deliver([_delivery(refusal) for refusal in refusals])
+                await store.refusals_told([refusal.number for refusal in refusals])
+                told = [(refusal.agency, refusal.dataset, refusal.reason) for refusal in refusals]
+                RecordsRefused(refusals=told).tell(self.board)
+
+    async def close_entries(self) -> None:
+        """Close quarantine entries that the fund has settled; go on where the last round ended."""
+        datasets = self.catalogue.snapshot.region.contracts
+        async with self._quarantine() as store:
+            for _ in range(PAGES_MAX):
+                swept = await store.sweep(datasets, self.swept_to)
+                self.swept_to = swept.next_after or START
+                if swept.next_after is None:
+                    return
+
+    async def give_receipts(self) -> None:
+        """Tell providers what became of their entries, durable before it is noted as told."""
+        async with self._quarantine() as store:
+            for _ in range(PAGES_MAX):
+                receipts = await store.untold(_RECEIPTS_AT_ONCE)
+                if not receipts:
+                    return
+                await self._deliver([receipt_delivery(receipt) for receipt in receipts])
+                await store.told(receipts)
+
+    async def measure(self) -> None:
+        """Show what stands in the database."""
+        show_standing(await read_standing(self.dsn), self.board)
+
+    @asynccontextmanager
+    async def _fund(self) -> AsyncIterator[FundStore]:
+        region = self.catalogue.snapshot.region
+        layouts = layouts_of(region.contracts.values(), region.lock)
+        store = await FundStore.open(self.dsn, layouts)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    @asynccontextmanager
+    async def _quarantine(self) -> AsyncIterator[QuarantineStore]:
+        store = await QuarantineStore.open(self.dsn, settings=BY_INDEX)
+        try:
+            yield store
+        finally:
+            await store.close()
+
+    async def _deliver(self, deliveries: list[Delivery]) -> None:
+        # Why a producer each time: one that has failed once may never send again.
+        client_id = f"{topics.FUND_GROUP}.housekeeping"
+        async with BatchProducer(self.cluster, client_id=client_id) as producer:
+            await producer.deliver(deliveries)
 
 
 def _delivery(refusal: Refusal) -> Delivery:

@@ -9,6 +9,8 @@ import faust
 from bus.agents.fault import stopping_on_fault
 from bus.agents.grouping import waiting_batches
 from bus.agents.transport import BatchApp, PartitionBatch
+from bus.observe.meter import Meter
+from bus.observe.series import Work
 from bus.quarantine.reading import parse_entry
 from bus.quarantine.store import QuarantineBatch, QuarantineStore
 
@@ -20,6 +22,7 @@ class Custody:
     """What the agent works with."""
 
     store: QuarantineStore
+    meter: Meter
 
 
 def register(app: BatchApp, custody: Custody) -> None:
@@ -33,17 +36,17 @@ def register(app: BatchApp, custody: Custody) -> None:
                 group = waiting_batches(stream, first, consumer.epoch)
                 if not group:
                     continue
-                await custody.store.apply(
-                    [
-                        QuarantineBatch(
-                            topic=batch.topic,
-                            partition=batch.partition,
-                            start=batch.start,
-                            end=batch.end,
-                            entries=[parse_entry(raw) for raw in batch.records],
-                        )
-                        for batch in group
-                    ]
-                )
+                batches = [
+                    QuarantineBatch(
+                        topic=batch.topic,
+                        partition=batch.partition,
+                        start=batch.start,
+                        end=batch.end,
+                        entries=[parse_entry(raw) for raw in batch.records],
+                    )
+                    for batch in group
+                ]
+                with custody.meter.timing(Work.QUARANTINE):
+                    await custody.store.apply(batches)
                 for batch in group:
                     consumer.settle(batch)

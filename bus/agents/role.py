@@ -1,10 +1,17 @@
-"""The roles of workers; apart from what they do, so that a supervisor starts without Faust."""
+"""The roles of processes; apart from what they do, so that a supervisor starts without Faust."""
 
 from __future__ import annotations
 
 from enum import StrEnum, unique
 
 from bus.wire import topics
+
+
+@unique
+class Door(StrEnum):
+    """What a process serves that is no worker: it has no group, and there is one on a host."""
+
+    GATEWAY = "gateway"
 
 
 @unique

@@ -7,13 +7,15 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from bus.agents.exit_codes import EXIT_CONFIGURATION
-from bus.agents.role import Role
-from bus.errors import DocumentError
+from bus.agents.role import Door, Role
+from bus.errors import DocumentError, Words
+from bus.process.exit_codes import EXIT_CONFIGURATION
+from bus.texts import message
 
 logger = logging.getLogger(__name__)
 
@@ -26,13 +28,18 @@ STOP_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """One worker's place: what it does and its number within the role."""
+    """One process's place: what it does and its number within the role."""
 
-    role: Role
+    role: Role | Door
     number: int
 
     def __str__(self) -> str:
         return f"{self.role}-{self.number}"
+
+    @property
+    def module(self) -> str:
+        """The module that is run."""
+        return "bus.gateway.process" if self.role is Door.GATEWAY else "bus.agents.worker"
 
 
 class Supervisor:
@@ -73,33 +80,36 @@ class Supervisor:
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keep(self, slot: Slot) -> None:
-        pause_s = PAUSE_FIRST_S
+        pause_s, restarts = PAUSE_FIRST_S, 0
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            code = await self._run_once(slot)
+            code = await self._run_once(slot, restarts)
             if code == EXIT_CONFIGURATION:
                 raise DocumentError(
-                    f"worker {slot} can't work with these documents or settings; its own message "
-                    f"stands in {self._told_in(slot)}"
+                    message(
+                        "error.agents.misconfigured", worker=str(slot), place=self._told_in(slot)
+                    )
                 )
             if loop.time() - started >= HEALTHY_AFTER_S:
                 pause_s = PAUSE_FIRST_S
             logger.warning("worker.ended slot=%s exit=%s again_in_s=%.1f", slot, code, pause_s)
             self.restarts += 1
+            restarts += 1
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
-    async def _run_once(self, slot: Slot) -> int:
+    async def _run_once(self, slot: Slot, restarts: int) -> int:
         log = self._open_log(slot)
         try:
             # Why a pipe as input: its end tells the worker that this process is gone, however.
             process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
-                "bus.agents.worker",
+                slot.module,
                 slot.role,
                 str(slot.number),
+                str(restarts),
                 stdin=asyncio.subprocess.PIPE,
                 stderr=log,
                 env=self._environment,
@@ -111,17 +121,30 @@ class Supervisor:
         try:
             return await process.wait()
         except asyncio.CancelledError:
-            await _stop(process)
+            await _stopped(process)
             raise
 
-    def _told_in(self, slot: Slot) -> str:
-        return "the lines above" if self._log_folder is None else f"{self._log_folder}/{slot}.log"
+    def _told_in(self, slot: Slot) -> Words:
+        if self._log_folder is None:
+            return message("error.agents.lines_above")
+        return f"{self._log_folder}/{slot}.log"
 
     def _open_log(self, slot: Slot) -> IO[bytes] | None:
         if self._log_folder is None:
             return None
         self._log_folder.mkdir(parents=True, exist_ok=True)
         return (self._log_folder / f"{slot}.log").open("ab")
+
+
+async def _stopped(process: asyncio.subprocess.Process) -> None:
+    """Stop a process, however often the caller is told to end.
+
+    Why: one that nobody waits for outlives the event loop, and Python speaks of it after that.
+    """
+    stopping = asyncio.ensure_future(_stop(process))
+    while not stopping.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.shield(stopping)
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -1,21 +1,20 @@
 """One worker process: a role's agent on Faust, from start to a clean stop.
 
-`bus.agents.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT`. It ends when it is
-told to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
+`bus.agents.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`. It ends when
+it is told to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
+import gc
 import logging
 import os
-import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -23,10 +22,9 @@ from typing import assert_never
 from faust.types import TP
 
 from bus.agents import enforce, fund, quarantine
-from bus.agents.exit_codes import EXIT_UNAVAILABLE
 from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
-from bus.agents.log import configure_logging
+from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.role import Role
 from bus.agents.transport import BatchApp, PositionSource, Reading
 from bus.catalogue.parties import BUS
@@ -35,35 +33,56 @@ from bus.fund.layout import Layouts, layouts_of
 from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.producer import BatchProducer
+from bus.process.ending import listen_for_the_end
+from bus.process.exit_codes import EXIT_UNAVAILABLE
+from bus.process.lock import alone
+from bus.process.log import configure_logging
 from bus.quarantine.store import QuarantineStore
-from bus.settings import Settings
+from bus.settings import read_settings
+from bus.texts import message
 from bus.wire.signature import BatchSigner, SignatureChecker
 from bus.wiring import Installation
 
 logger = logging.getLogger(__name__)
 
 FETCHING_LOOK_S = 2.0
+OBJECTS_PER_LOOK_FOR_CYCLES = 20_000
+"""A batch makes as many, short-lived and without cycles; looking through them each 700, which is
+Python's default, costs more than twice as much (`python -m tests.bench duties`)."""
 STOP_TIMEOUT_S = 9.0
 """Less than a supervisor's patience."""
 
 
-async def run_worker(role: Role, slot: int, installation: Installation) -> None:
+async def run_worker(
+    role: Role, slot: int, installation: Installation, *, restarts: int = 0
+) -> None:
     """Work until told to stop.
 
     Args:
         role: What to do.
         slot: Number of this worker within its role on this host, from 0.
         installation: Where the engines are.
+        restarts: How often its supervisor has started it again.
 
     Raises:
         Unavailable: An engine does not answer.
         DocumentError: The bus is not enrolled, or another worker holds the slot.
     """
     stopping = asyncio.Event()
-    _listen_for_the_end(stopping)
+    listen_for_the_end(stopping)
     async with AsyncExitStack() as stack:
+        # Why from the beginning: a start that waits for an engine must end, too, when told to.
+        limit = asyncio.create_task(_end_in_time(stopping), name="limit")
+        stack.callback(limit.cancel)
         stack.enter_context(hold_slot(installation.home, role, slot))
-        app = await stack.enter_async_context(_composed(role, slot, installation))
+        post = Post(
+            role=role,
+            slot=slot,
+            restarts=restarts,
+            home=installation.home,
+            stalled_after_s=installation.settings.stalled_after_s,
+        )
+        app = await stack.enter_async_context(_composed(post, installation))
         await app.start()
         logger.info("worker.started role=%s slot=%d pid=%d", role, slot, os.getpid())
         stop, crash = (
@@ -74,19 +93,19 @@ async def run_worker(role: Role, slot: int, installation: Installation) -> None:
         await asyncio.wait({stop, crash}, return_when=asyncio.FIRST_COMPLETED)
         if crash.done():
             stop_process("faust", app.crash_reason or RuntimeError("Faust crashed"))
-        _end_within(STOP_TIMEOUT_S)
         crash.cancel()
         watch.cancel()
         await app.stop()
         logger.info("worker.ended role=%s slot=%d", role, slot)
 
 
-def _end_within(timeout_s: float) -> None:
-    """See that the process ends: without a broker libraries may wait for one for ever.
+async def _end_in_time(stopping: asyncio.Event) -> None:
+    """See that a process that was told to end does: libraries may wait for a broker for ever.
 
     Nothing is lost by it. What is durable and not committed is read again by the next worker.
     """
-    timer = threading.Timer(timeout_s, os._exit, [EXIT_UNAVAILABLE])
+    await stopping.wait()
+    timer = threading.Timer(STOP_TIMEOUT_S, os._exit, [EXIT_UNAVAILABLE])
     timer.daemon = True
     timer.start()
 
@@ -95,37 +114,27 @@ async def _watch_fetching(app: BatchApp) -> None:
     """End the process when nothing can come any more: a stalled worker looks like an idle one."""
     while app.batch_consumer.is_fetching:  # noqa: ASYNC110 - the task is in another thread
         await asyncio.sleep(FETCHING_LOOK_S)
-    stop_process("fetching", Unavailable("aiokafka's fetching has ended; its log line says why"))
+    stop_process("fetching", Unavailable(message("error.agents.fetching_ended")))
 
 
-@contextmanager
-def hold_slot(home: Path, role: Role, slot: int) -> Iterator[None]:
+def hold_slot(home: Path, role: Role, slot: int) -> AbstractContextManager[None]:
     """Keep other workers of this host out of a slot: two members of one id fence each other.
 
     Raises:
         DocumentError: The slot is taken.
     """
-    folder = home / "run"
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{role}-{slot}.lock"
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as problem:
-            file.seek(0)
-            raise DocumentError(
-                f"worker {role} {slot} runs already, as process {file.read().strip() or '?'}; "
-                "stop it first, or start more with `bus serve --workers N`"
-            ) from problem
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        yield
+    return alone(
+        home / "run" / f"{role}-{slot}.lock",
+        lambda pid: DocumentError(
+            message("error.agents.slot_taken", role=role, slot=slot, pid=pid)
+        ),
+    )
 
 
 @asynccontextmanager
-async def _composed(role: Role, slot: int, installation: Installation) -> AsyncIterator[BatchApp]:
-    """Connect what the role needs and attach its agent."""
+async def _composed(post: Post, installation: Installation) -> AsyncIterator[BatchApp]:
+    """Connect what the role needs, attach its agent, and make both visible."""
+    role, slot, meter = post.role, post.slot, post.meter()
     cluster = installation.cluster_as(BUS)
     async with AsyncExitStack() as stack:
         catalogue = CatalogueFollower(cluster, partial(stop_process, "catalogue"))
@@ -138,6 +147,7 @@ async def _composed(role: Role, slot: int, installation: Installation) -> AsyncI
                 instance=f"{role.group}.{socket.gethostname()}.{slot}",
                 pattern=pattern,
                 cluster=cluster,
+                folder=installation.home / "run" / "faust",
                 positions=positions,
             )
 
@@ -155,6 +165,7 @@ async def _composed(role: Role, slot: int, installation: Installation) -> AsyncI
                         producer=producer,
                         signer=BatchSigner(credentials.key_id, credentials.private_key),
                         checker=SignatureChecker(),
+                        meter=meter,
                     ),
                 )
             case Role.FUND:
@@ -167,22 +178,25 @@ async def _composed(role: Role, slot: int, installation: Installation) -> AsyncI
                 fund.register(
                     app,
                     fund.Funding(
-                        catalogue=catalogue, store=store, adopted=catalogue.snapshot.version
+                        catalogue=catalogue,
+                        store=store,
+                        adopted=catalogue.snapshot.version,
+                        meter=meter,
                     ),
                 )
-                if slot == 0:
-                    producer = await stack.enter_async_context(
-                        BatchProducer(cluster, client_id=f"{role.group}.housekeeping")
-                    )
-                    app.task(partial(keep_house, dsn, catalogue, producer))
+                if slot == HOUSEKEEPING_SLOT:
+                    app.task(partial(keep_house, dsn, catalogue, cluster, meter.board))
             case Role.QUARANTINE:
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)
                 stack.push_async_callback(custody.close)
                 app = BatchApp(reading(quarantine.PATTERN, _quarantine_positions(dsn)))
-                quarantine.register(app, quarantine.Custody(store=custody))
+                quarantine.register(app, quarantine.Custody(store=custody, meter=meter))
             case _:
                 assert_never(role)
+        await stack.enter_async_context(
+            observed(post, cluster=cluster, catalogue=catalogue, app=app, meter=meter)
+        )
         yield app
 
 
@@ -211,27 +225,14 @@ def _quarantine_positions(dsn: str) -> PositionSource:
     return positions
 
 
-def _listen_for_the_end(stopping: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    if sys.stdin is not None and not sys.stdin.isatty():
-        descriptor = sys.stdin.fileno()
-
-        def on_input() -> None:
-            if not os.read(descriptor, 1024):
-                loop.remove_reader(descriptor)
-                stopping.set()
-
-        loop.add_reader(descriptor, on_input)
-
-
 def main(arguments: list[str]) -> None:
-    """Run one worker: `python -m bus.agents.worker ROLE SLOT`."""
+    """Run one worker: `python -m bus.agents.worker ROLE SLOT [RESTARTS]`."""
     role, slot = Role(arguments[0]), int(arguments[1])
+    restarts = int(arguments[2]) if len(arguments) > 2 else 0  # noqa: PLR2004 - the third
     configure_logging(f"{role}-{slot}")
+    gc.set_threshold(OBJECTS_PER_LOOK_FOR_CYCLES)
     try:
-        asyncio.run(run_worker(role, slot, Installation(Settings())))
+        asyncio.run(run_worker(role, slot, Installation(read_settings()), restarts=restarts))
     except BaseException as problem:  # noqa: BLE001 - told and turned into an exit code
         stop_process(f"{role}-{slot}", problem)
 

@@ -6,28 +6,24 @@ Checks, in order, each with its own reasons (`bus.model.verdict.Reason`):
     signature   by a key of that system, valid when the broker appended the record; over every byte
     schema      the frame names a schema of this dataset that is still accepted; Avro, strictly
     rules       every rule of that schema version, all violations at once
+    group       members of a group stand or fall together (`bus.enforce.groups`)
 Nothing is decoded before its signature is known to be good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, cast
 
-from bus.catalogue.snapshot import Snapshot, TrustedKey
+from bus.catalogue.snapshot import JudgedSchema, Snapshot, TrustedKey
+from bus.enforce.groups import judge_groups
+from bus.model.identifiers import KeyId
 from bus.model.record import BatchSignature, Envelope, RawRecord
 from bus.model.verdict import Accepted, Malformed, Quarantined, Reason, Severity, Verdict
 from bus.wire import topics
+from bus.wire.envelope import Arranged, Flaw, arrange, read_envelope
 from bus.wire.frame import schema_id_of
-from bus.wire.headers import (
-    HEADERS_BYTES_MAX,
-    Flaw,
-    event_time_ms,
-    headers_bytes,
-    parse_envelope,
-    signed_values,
-)
+from bus.wire.headers import HEADERS_BYTES_MAX, HEADERS_MAX
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
 
 VALUE_BYTES_MAX: Final = 256 * 1024
@@ -36,15 +32,14 @@ EVENT_TIME_AHEAD_MAX_MS: Final = 5 * 60 * 1000
 """How far an agency's clock may run ahead of the broker's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Signed:
+class _Signed(NamedTuple):
     """A record whose envelope is sound, on its way to the signature check."""
 
     place: int
     envelope: Envelope
     signature: BatchSignature
-    public_key: bytes
     leaf: bytes
+    public_key: bytes
 
 
 def judge(
@@ -68,14 +63,13 @@ def judge(
 
     Returns: One verdict per record, in the same order; never raises for what a record holds.
     """
-    verdicts: list[Verdict | None] = [None] * len(records)
-    signed: list[_Signed] = []
-    for place, raw in enumerate(records):
-        outcome = _open(place, raw, source, snapshot)
-        if isinstance(outcome, _Signed):
-            signed.append(outcome)
-        else:
-            verdicts[place] = outcome
+    if source.dataset not in snapshot.region.contracts:
+        return judge_groups(
+            [_set_aside(raw, source, Reason.NO_CONTRACT, "topic") for raw in records]
+        )
+    outcomes = [_open(place, raw, source, snapshot.keys) for place, raw in enumerate(records)]
+    signed = [outcome for outcome in outcomes if isinstance(outcome, _Signed)]
+    verdicts = cast("list[Verdict]", outcomes)  # once the signed ones are judged
     good = checker.check(
         [item.signature for item in signed],
         [item.leaf for item in signed],
@@ -84,11 +78,11 @@ def judge(
     for item, is_good in zip(signed, good, strict=True):
         raw = records[item.place]
         verdicts[item.place] = (
-            _judge_content(raw, item.envelope, source, snapshot)
+            _judge_content(raw, item.envelope, source, snapshot.schemas)
             if is_good
             else _set_aside(raw, source, Reason.SIGNATURE_INVALID, "bus_sig")
         )
-    return [verdict for verdict in verdicts if verdict is not None]
+    return judge_groups(verdicts)
 
 
 def _set_aside(raw: RawRecord, source: topics.Inbound, reason: Reason, path: str) -> Quarantined:
@@ -98,50 +92,50 @@ def _set_aside(raw: RawRecord, source: topics.Inbound, reason: Reason, path: str
 
 
 def _open(
-    place: int, raw: RawRecord, source: topics.Inbound, snapshot: Snapshot
+    place: int, raw: RawRecord, source: topics.Inbound, keys: Mapping[KeyId, TrustedKey]
 ) -> _Signed | Quarantined:
     """Guard and envelope, then all that the signature check needs."""
-    stopped = _guard(raw, source, snapshot)
+    if len(raw.headers) > HEADERS_MAX:  # before anything is made of each of them
+        return _set_aside(raw, source, Reason.HEADERS_TOO_LARGE, "headers")
+    sent, value, key = arrange(raw.headers), raw.value or b"", raw.key or b""
+    stopped = _guard(value, key, sent)
     if stopped is not None:
         return _set_aside(raw, source, *stopped)
-    value, key = raw.value or b"", raw.key or b""
-    envelope = parse_envelope(raw.headers, agency=source.agency, dataset=source.dataset, key=key)
+    envelope = read_envelope(
+        sent,
+        agency=source.agency,
+        dataset=source.dataset,
+        key=key,
+        latest_ms=raw.timestamp + EVENT_TIME_AHEAD_MAX_MS,
+    )
     if isinstance(envelope, Flaw):
         return _set_aside(raw, source, envelope.reason, envelope.header)
-    event_ms = event_time_ms(envelope.event_time)
-    if event_ms is None or event_ms > raw.timestamp + EVENT_TIME_AHEAD_MAX_MS:
-        return _set_aside(raw, source, Reason.EVENT_TIME_IN_FUTURE, "ce_time")
-    header = next((content for name, content in raw.headers if name == "bus_sig"), None)
-    if header is None:
+    if sent.signature is None:
         return _set_aside(raw, source, Reason.UNSIGNED, "bus_sig")
-    signature = parse_signature(header)
+    signature = parse_signature(sent.signature)
     if signature is None:
         return _set_aside(raw, source, Reason.SIGNATURE_INVALID, "bus_sig")
-    signing_key = snapshot.keys.get(signature.key_id)
+    signing_key = keys.get(signature.key_id)
     refusal = _refuse_key(signing_key, envelope, raw.timestamp)
     if signing_key is None or refusal is not None:
         return _set_aside(raw, source, refusal or Reason.KEY_UNKNOWN, "bus_sig")
-    return _Signed(
-        place=place,
-        envelope=envelope,
-        signature=signature,
-        public_key=signing_key.public_key,
-        leaf=leaf_hash(raw.topic, key, signed_values(raw.headers), value),
-    )
+    leaf = leaf_hash(raw.topic, key, sent.signed, value)
+    return _Signed(place, envelope, signature, leaf, signing_key.public_key)
 
 
-def _guard(raw: RawRecord, source: topics.Inbound, snapshot: Snapshot) -> tuple[Reason, str] | None:
+def _guard(value: bytes, key: bytes, sent: Arranged) -> tuple[Reason, str] | None:
     """Tell why a record is not even opened, or None."""
-    value, key = raw.value, raw.key
-    checks = (
-        (source.dataset not in snapshot.region.contracts, Reason.NO_CONTRACT, "topic"),
-        (not value, Reason.EMPTY_VALUE, "value"),
-        (len(value or b"") > VALUE_BYTES_MAX, Reason.VALUE_TOO_LARGE, "value"),
-        (headers_bytes(raw.headers) > HEADERS_BYTES_MAX, Reason.HEADERS_TOO_LARGE, "headers"),
-        (not key, Reason.KEY_MISMATCH, "key"),
-        (len(key or b"") > KEY_BYTES_MAX, Reason.KEY_TOO_LARGE, "key"),
-    )
-    return next(((reason, path) for fails, reason, path in checks if fails), None)
+    if not value:
+        return Reason.EMPTY_VALUE, "value"
+    if len(value) > VALUE_BYTES_MAX:
+        return Reason.VALUE_TOO_LARGE, "value"
+    if sent.size_bytes > HEADERS_BYTES_MAX:
+        return Reason.HEADERS_TOO_LARGE, "headers"
+    if not key:
+        return Reason.KEY_MISMATCH, "key"
+    if len(key) > KEY_BYTES_MAX:
+        return Reason.KEY_TOO_LARGE, "key"
+    return None
 
 
 def _refuse_key(key: TrustedKey | None, envelope: Envelope, appended_ms: int) -> Reason | None:
@@ -156,7 +150,10 @@ def _refuse_key(key: TrustedKey | None, envelope: Envelope, appended_ms: int) ->
 
 
 def _judge_content(
-    raw: RawRecord, envelope: Envelope, source: topics.Inbound, snapshot: Snapshot
+    raw: RawRecord,
+    envelope: Envelope,
+    source: topics.Inbound,
+    schemas: Mapping[int, JudgedSchema],
 ) -> Verdict:
     """Frame, schema and rules of a record whose signature is good."""
     value, key = raw.value, raw.key
@@ -165,7 +162,7 @@ def _judge_content(
     schema_id = schema_id_of(value)
     if schema_id is None:
         return _set_aside(raw, source, Reason.UNFRAMED, "value")
-    schema = snapshot.schemas.get(schema_id)
+    schema = schemas.get(schema_id)
     if schema is None:
         return _set_aside(raw, source, Reason.SCHEMA_UNKNOWN, "value")
     if schema.compiled.dataset != source.dataset:
@@ -181,12 +178,13 @@ def _judge_content(
         return _set_aside(raw, source, examined.reason, examined.path)
     if examined.key.encode() != key:
         return _set_aside(raw, source, Reason.KEY_MISMATCH, schema.key_field)
-    if any(violation.severity is Severity.QUARANTINE for violation in examined.violations):
+    violations = examined.violations
+    if violations and any(one.severity is Severity.QUARANTINE for one in violations):
         return Quarantined(
             raw=raw,
             agency=source.agency,
             dataset=source.dataset,
             reason=Reason.RULE_VIOLATED,
-            violations=examined.violations,
+            violations=violations,
         )
     return Accepted(raw=raw, envelope=envelope, dataset=source.dataset, examined=examined)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bus.model.record import Group
+
 
 @dataclass(slots=True, kw_only=True)
 class Delivery:
@@ -14,3 +16,5 @@ class Delivery:
     key: bytes | None
     value: bytes | None
     headers: list[tuple[str, bytes]]
+    group: Group | None = None
+    """Members of a group stand side by side and are written as one Kafka batch."""

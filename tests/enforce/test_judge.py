@@ -39,6 +39,19 @@ def with_header(raw: Raw, name: str, value: bytes | None) -> Raw:
     return replace(raw, headers=kept if value is None else [*kept, (name, value)])
 
 
+def test_headers_that_weigh_nothing_are_counted() -> None:
+    """128 are taken, of which no name may stand twice; a record may hold half a million."""
+    raw = one_signed()
+    rest = 128 - len(raw.headers)
+    assert isinstance(judged(replace(raw, headers=[*raw.headers, *nameless(rest)]))[0], Accepted)
+    too_many = replace(raw, headers=[*raw.headers, *nameless(rest + 1)])
+    assert reason(too_many) == (Reason.HEADERS_TOO_LARGE, "headers")
+
+
+def nameless(count: int) -> list[tuple[str, bytes]]:
+    return [(f"x{number}", b"") for number in range(count)]
+
+
 def test_a_sound_record_is_accepted_with_its_envelope_and_fields_located() -> None:
     raw = one_signed()
     (verdict,) = judged(raw)
@@ -49,6 +62,14 @@ def test_a_sound_record_is_accepted_with_its_envelope_and_fields_located() -> No
     assert spans[-1] == len(raw.value)
     assert verdict.examined.wanted == {"oktmo": "36701000"}
     assert verdict.envelope.system == factories.SYSTEM
+
+
+def test_no_value_of_a_record_stands_in_what_is_told_of_its_verdict() -> None:
+    accepted, refused = judged(*signed([unsigned(), unsigned(key="63-2", places=-1)]))
+    assert (type(accepted), type(refused)) == (Accepted, Quarantined)
+    for verdict in (accepted, refused):
+        told = repr(verdict)
+        assert not any(part in told for part in ("36701000", "Садовая", "Смирнова", "b'", "spans"))
 
 
 @pytest.mark.parametrize("value", [None, b""])

@@ -7,25 +7,29 @@ import fastavro
 
 from bus.catalogue.views import view_schema
 from bus.enforce.judge import judge
+from bus.model.record import Group
 from bus.model.verdict import Verdict
 from bus.quarantine.reading import parse_entry
 from bus.route.delivery import Delivery
 from bus.route.plan import plan
 from bus.wire.frame import schema_id_of
-from bus.wire.headers import parse_delivered, signed_values
+from bus.wire.headers import group_of, parse_delivered, signed_values, with_group
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
 from tests import factories
 from tests.factories import DATASET, Raw, one_signed, signed, unsigned
 
 
 def planned(*raws: Raw) -> list[Delivery]:
-    verdicts: list[Verdict] = judge(
+    return plan(judged(*raws), snapshot=factories.snapshot(), signer=factories.signer("bus"))
+
+
+def judged(*raws: Raw) -> list[Verdict]:
+    return judge(
         raws,
         source=factories.SOURCE,
         snapshot=factories.snapshot(),
         checker=SignatureChecker(),
     )
-    return plan(verdicts, snapshot=factories.snapshot(), signer=factories.signer("bus"))
 
 
 def landed(delivery: Delivery) -> Raw:
@@ -121,12 +125,34 @@ def test_a_view_closes_with_its_last_agreement() -> None:
     assert [delivery.topic for delivery in planned(late)] == [f"accepted.{DATASET}"]
 
 
+def test_nothing_is_released_into_a_view_after_its_last_agreement() -> None:
+    (raw,) = signed([unsigned(oktmo="36701000", event_time="2026-01-02T00:00:00Z")])
+    closings_ms = {p.topic: p.closes_ms for p in factories.snapshot().projections[DATASET]}
+    all_views = {delivery.topic for delivery in to_views(planned(raw))}
+    assert all_views
+    for released_ms in (min(closings_ms.values()) - 1, *closings_ms.values()):
+        deliveries = plan(
+            judged(raw),
+            snapshot=factories.snapshot(),
+            signer=factories.signer("bus"),
+            attempt=1,
+            released_ms=released_ms,
+        )
+        assert {delivery.topic for delivery in deliveries} == {
+            f"accepted.{DATASET}",
+            *(topic for topic in all_views if released_ms < closings_ms[topic]),
+        }
+
+
 def test_an_odd_header_name_can_be_sent_on_into_quarantine() -> None:
     name = b"x-\xff".decode(errors="surrogateescape")
     raw = one_signed()
-    (delivery,) = planned(replace(raw, headers=[*raw.headers, (name, b"v")]))
-    assert ("not-utf-8:782dff", b"v") in delivery.headers
+    odd = replace(raw, headers=[*raw.headers, (name, b"v")])
+    (delivery,) = planned(odd)
     assert all(header.encode() for header, _ in delivery.headers)
+    entry = parse_entry(landed(delivery))
+    assert list(entry.headers) == odd.headers
+    assert entry.record_id == dict(raw.headers)["ce_id"].decode()
 
 
 def test_a_view_is_signed_by_the_bus_over_what_it_shows() -> None:
@@ -150,3 +176,44 @@ def test_a_view_is_signed_by_the_bus_over_what_it_shows() -> None:
 def test_the_same_batch_planned_twice_gives_the_same_bytes() -> None:
     raws = signed([unsigned(key=f"63-{n}", offset=n) for n in range(4)])
     assert planned(*raws) == planned(*raws)
+
+
+def test_a_view_s_share_of_a_group_is_a_group_of_its_own() -> None:
+    """Rows in and out of a view's filter: what it shows is numbered anew, and one stands alone."""
+    inside, outside = "36701305", "36740000"
+
+    def shown(*places: str) -> list[str | None]:
+        group_id = "0123456789abcdef"
+        raws = [
+            unsigned(key=f"63-{number}", oktmo=oktmo, offset=number)
+            for number, oktmo in enumerate(places)
+        ]
+        members = [
+            replace(
+                raw,
+                headers=with_group(raw.headers, Group(id=group_id, index=index, size=len(raws))),
+            )
+            for index, raw in enumerate(raws)
+        ]
+        deliveries = planned(*signed(members))
+        accepted = [one for one in deliveries if one.topic.startswith("accepted.")]
+        assert [str(one.group) for one in accepted] == [
+            f"{group_id}/{index}/{len(raws)}" for index in range(len(raws))
+        ]
+        (filtered,) = {
+            projection.topic
+            for projection in factories.snapshot().projections[DATASET]
+            if projection.rows
+        }
+        found: list[str | None] = []
+        for one in deliveries:
+            if one.topic == filtered:
+                group = group_of(one.headers)
+                assert group == one.group
+                found.append(None if group is None else f"{group.index}/{group.size}")
+        return found
+
+    assert shown(inside, outside, inside) == ["0/2", "1/2"]
+    assert shown(outside, inside) == [None]
+    assert shown(inside, inside) == ["0/2", "1/2"]
+    assert shown(outside, outside) == []

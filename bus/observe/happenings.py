@@ -1,0 +1,142 @@
+"""What happens in a worker, each a type that owns its metrics. Healthy is quiet: none is logged.
+
+A happening is made of what a batch came to, tallied once, and counted when the batch is durable.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bus.fund.batch import BatchOutcome, FundBatch
+from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.model.record import Lane
+from bus.model.verdict import Accepted, Reason, Severity, Verdict
+from bus.observe import series
+from bus.observe.board import Board
+from bus.observe.known import Readers
+from bus.observe.series import Work
+from bus.wire import topics
+
+Appended: TypeAlias = Mapping[tuple[DatasetCode, int], int]
+"""(dataset, append time in milliseconds since 1970 UTC) → records."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchEnforced:
+    """A batch was judged and planned; it counts once its outputs are durable."""
+
+    accepted: Mapping[tuple[AgencyCode, DatasetCode, Lane], int]
+    quarantined: Mapping[tuple[AgencyCode, DatasetCode, Reason], int]
+    violations: Mapping[tuple[DatasetCode, str, Severity], int]
+    written: Mapping[str, int]
+    """Topic → records."""
+    live: Appended
+    """Accepted live records by their inbound append time; none of a release, which is older."""
+
+    def tell(self, board: Board, readers: Readers, now_ms: int) -> None:
+        """Count it, now that all its outputs are durable."""
+        for accepted, count in self.accepted.items():
+            board.add(series.ACCEPTED, accepted, count)
+        for quarantined, count in self.quarantined.items():
+            board.add(series.QUARANTINED, quarantined, count)
+        for violation, count in self.violations.items():
+            board.add(series.VIOLATIONS, violation, count)
+        for topic, count in self.written.items():
+            for reader in readers.get(topic, ()):
+                if reader.opens_ms <= now_ms < reader.closes_ms:
+                    board.add(series.DELIVERED, (reader.consumer, reader.dataset), count)
+        for (dataset, appended_ms), count in self.live.items():
+            waited_s = max(0, now_ms - appended_ms) / 1000
+            board.observe(series.ACCEPT_LATENCY, (dataset,), waited_s, count)
+
+
+def batch_enforced(
+    verdicts: Iterable[Verdict], written: Mapping[str, int], *, is_release: bool
+) -> BatchEnforced:
+    """Tally a batch.
+
+    Args:
+        verdicts: On its records.
+        written: How many records of it go to each topic.
+        is_release: Whether its records were appended long ago and re-enter now.
+    """
+    accepted: list[tuple[AgencyCode, DatasetCode, Lane]] = []
+    quarantined: list[tuple[AgencyCode, DatasetCode, Reason]] = []
+    live: list[tuple[DatasetCode, int]] = []
+    violations: Counter[tuple[DatasetCode, str, Severity]] = Counter()
+    for verdict in verdicts:
+        dataset = verdict.dataset
+        if isinstance(verdict, Accepted):
+            envelope, broken = verdict.envelope, verdict.examined.violations
+            accepted.append((envelope.agency, dataset, envelope.lane))
+            if envelope.lane is Lane.LIVE:
+                live.append((dataset, verdict.raw.timestamp))
+        else:
+            broken = verdict.violations
+            quarantined.append((verdict.agency, dataset, verdict.reason))
+        for violation in broken:
+            violations[dataset, violation.rule, violation.severity] += 1
+    return BatchEnforced(
+        accepted=Counter(accepted),
+        quarantined=Counter(quarantined),
+        violations=violations,
+        written=written,
+        live={} if is_release else Counter(live),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupFunded:
+    """A transaction of the fund was committed."""
+
+    outcomes: Mapping[tuple[DatasetCode, str], int]
+    """(dataset, outcome) → records."""
+    live: Appended
+    """Live records by the append time of their acceptance."""
+    seconds: float
+
+    def tell(self, board: Board, now_ms: int) -> None:
+        """Count it."""
+        board.observe(series.BATCH_DURATION, (Work.FUND,), self.seconds)
+        for labels, count in self.outcomes.items():
+            board.add(series.FUND_RECORDS, labels, count)
+        for (dataset, appended_ms), count in self.live.items():
+            waited_s = max(0, now_ms - appended_ms) / 1000
+            board.observe(series.FUND_LATENCY, (dataset,), waited_s, count)
+
+
+def group_funded(
+    batches: Sequence[FundBatch], outcomes: Sequence[BatchOutcome], seconds: float
+) -> GroupFunded:
+    """Tally a transaction.
+
+    Args:
+        batches: One for each partition.
+        outcomes: As the store answered them, in the same order.
+        seconds: What the transaction took.
+    """
+    came_to: Counter[tuple[DatasetCode, str]] = Counter()
+    live: Counter[tuple[DatasetCode, int]] = Counter()
+    for batch, outcome in zip(batches, outcomes, strict=True):
+        dataset = topics.dataset_of_accepted(batch.topic)
+        for kind, count in Counter(outcome.outcomes).items():
+            came_to[dataset, kind] += count
+        for one in batch.records:
+            if one.record.lane is Lane.LIVE:
+                live[dataset, one.record.appended_ms] += 1
+    return GroupFunded(outcomes=came_to, live=live, seconds=seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordsRefused:
+    """The fund's refusals were told to providers."""
+
+    refusals: Sequence[tuple[AgencyCode, DatasetCode, Reason]]
+
+    def tell(self, board: Board) -> None:
+        """Count them."""
+        for labels, count in Counter(self.refusals).items():
+            board.add(series.QUARANTINED, labels, count)

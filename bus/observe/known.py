@@ -1,0 +1,115 @@
+"""Which series exist before anything happens, so that the first happening is seen as a rise.
+
+`increase()` of a counter that appears as 1 is 0; born at 0 it is 1. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeAlias
+
+from bus.catalogue.snapshot import Snapshot, instant_ms
+from bus.catalogue.views import view_of
+from bus.contracts.rules import Rule
+from bus.merge import Outcome
+from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.model.record import Lane
+from bus.model.verdict import Reason, Stage
+from bus.observe import series
+from bus.observe.series import Duty, Series, Work
+from bus.wire import topics
+
+Labels: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """One consumer of a topic, and when its agreement lets it read."""
+
+    consumer: AgencyCode
+    dataset: DatasetCode
+    opens_ms: int
+    closes_ms: int
+    """Excluded; milliseconds since 1970 UTC, as is the other."""
+
+
+Readers: TypeAlias = Mapping[str, tuple[Reader, ...]]
+"""Topic → who reads it."""
+
+
+def known_to_enforcement(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
+    """List what enforcement may count under a catalogue: reasons by provider, rules by dataset."""
+    for work in (Work.JUDGE, Work.PLAN, Work.DELIVER):
+        yield series.BATCH_DURATION, (work,)
+    region = snapshot.region
+    for dataset, contract in region.contracts.items():
+        yield series.ACCEPT_LATENCY, (dataset,)
+        for agency in region.providers_of(dataset):
+            for lane in Lane:
+                yield series.ACCEPTED, (agency, dataset, lane)
+            yield from _reasons(agency, dataset, in_fund=False)
+        rules = {rule for version in contract.schema_versions for rule in _rules(version.rules)}
+        for rule, severity in sorted(rules):
+            yield series.VIOLATIONS, (dataset, rule, severity)
+    for readers in readers_by_topic(snapshot).values():
+        for reader in readers:
+            yield series.DELIVERED, (reader.consumer, reader.dataset)
+
+
+def known_to_fund(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
+    """List what a fund worker may count under a catalogue."""
+    yield series.BATCH_DURATION, (Work.FUND,)
+    for dataset in snapshot.region.contracts:
+        yield series.FUND_LATENCY, (dataset,)
+        for outcome in Outcome:
+            yield series.FUND_RECORDS, (dataset, outcome)
+
+
+def known_to_housekeeping(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
+    """List what the fund's housekeeping may count and measure under a catalogue."""
+    for duty in Duty:
+        yield series.HOUSEKEEPING_FAILURES, (duty,)
+    for dataset in snapshot.region.contracts:
+        yield series.HELD, (dataset,)
+        for agency in snapshot.region.providers_of(dataset):
+            yield from _reasons(agency, dataset, in_fund=True)
+
+
+def known_to_quarantine(_: Snapshot) -> Iterator[tuple[Series, Labels]]:
+    """List what a quarantine worker measures."""
+    yield series.BATCH_DURATION, (Work.QUARANTINE,)
+
+
+def readers_by_topic(snapshot: Snapshot) -> Readers:
+    """Tell who reads what enforcement writes, by the agreements of a catalogue."""
+    region = snapshot.region
+    readers: dict[str, list[Reader]] = {}
+    for agreement in region.agreements:
+        view = view_of(agreement, region.contracts[agreement.dataset])
+        topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
+        readers.setdefault(topic, []).append(
+            Reader(
+                consumer=agreement.consumer,
+                dataset=agreement.dataset,
+                opens_ms=_midnight_ms(agreement.valid_from),
+                closes_ms=_midnight_ms(agreement.valid_to + timedelta(days=1)),
+            )
+        )
+    return {topic: tuple(of_topic) for topic, of_topic in readers.items()}
+
+
+def _midnight_ms(day: date) -> int:
+    return instant_ms(datetime.combine(day, time(), UTC))
+
+
+def _reasons(agency: str, dataset: str, *, in_fund: bool) -> Iterator[tuple[Series, Labels]]:
+    for reason in Reason:
+        if (reason.stage is Stage.FUND) == in_fund:
+            yield series.QUARANTINED, (agency, dataset, reason)
+
+
+def _rules(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:
+    for rule in rules:
+        yield rule.id, rule.severity

@@ -1,0 +1,118 @@
+"""What a worker says of itself on `/healthz`, and where it is found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http.client import HTTPException
+from pathlib import Path
+from typing import Final
+from urllib.error import HTTPError
+from urllib.request import ProxyHandler, build_opener
+
+from pydantic import TypeAdapter, ValidationError
+
+from bus.local.private_files import READABLE_FILE, write_file
+from bus.observe.health import Problem
+
+ANSWER_TIMEOUT_S: Final = 3.0
+_UNHEALTHY: Final = 503
+_DIRECT: Final = build_opener(ProxyHandler({}))
+"""Past whatever proxy the environment names: the worker is on this host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerReport:
+    """One worker now."""
+
+    role: str
+    slot: int
+    pid: int
+    started_at: datetime
+    restarts: int
+    """How often its supervisor has started it again."""
+    version: str
+    """Of the bus."""
+    catalogue: int
+    """Version of the catalogue in force in it."""
+    partitions: int
+    """It owns so many."""
+    lag_records: int
+    """Offsets behind the committed positions of all its partitions."""
+    lag_s: float
+    """Age of the oldest record behind them; 0 where there is none."""
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.problems
+
+
+REPORT: Final = TypeAdapter(WorkerReport)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A worker's address, as its file names it."""
+
+    name: str
+    """`enforce-0`."""
+    address: str
+    """`host:port`."""
+
+
+def targets_folder(home: Path) -> Path:
+    """Name the folder of files for Prometheus' `file_sd_configs`, one for each worker."""
+    return home / "run" / "metrics"
+
+
+@contextmanager
+def announced(home: Path, *, role: str, slot: int, host: str, port: int) -> Iterator[None]:
+    """Say in a file where a worker is found; a worker that is killed leaves it, and is down.
+
+    The label `instance` keeps its name though the port changes with each start.
+    """
+    path = targets_folder(home) / f"{role}-{slot}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    labels = {"instance": f"{host}/{role}-{slot}", "role": role}
+    content = [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]
+    write_file(path, json.dumps(content), mode=READABLE_FILE)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def announced_targets(home: Path) -> tuple[Target, ...]:
+    """Find the workers of this host that run, or that ended without saying so."""
+    found = []
+    for path in sorted(targets_folder(home).glob("*.json")):
+        try:
+            address = json.loads(path.read_text(encoding="utf-8"))[0]["targets"][0]
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # removed a moment ago, or not ours
+        found.append(Target(name=path.stem, address=str(address)))
+    return tuple(found)
+
+
+def ask(target: Target) -> WorkerReport | None:
+    """Ask a worker how it is; None where nobody answers, or somebody else does."""
+    try:
+        report = REPORT.validate_json(_health(target))
+    except (OSError, HTTPException, ValidationError):
+        return None
+    return report if f"{report.role}-{report.slot}" == target.name else None
+
+
+def _health(target: Target) -> bytes:
+    try:
+        with _DIRECT.open(f"http://{target.address}/healthz", timeout=ANSWER_TIMEOUT_S) as answer:
+            return bytes(answer.read())
+    except HTTPError as problem:
+        if problem.code != _UNHEALTHY:
+            raise
+        return bytes(problem.read())

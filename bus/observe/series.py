@@ -1,0 +1,205 @@
+"""Every series that the bus exports: name, kind, labels, meaning. The reference is made of it.
+
+Labels come from closed lists: codes of agencies and datasets in the catalogue, rule ids, members
+of enumerations; topic and partition stand for lag alone. Nothing that a record holds is a label.
+Moments are exported as timestamps, so that a stuck exporter can't freeze an age.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+from typing import Final
+
+LATENCY_BUCKETS_S: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0)
+WORK_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)
+
+
+@unique
+class Kind(StrEnum):
+    """Prometheus' kind of a series."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@unique
+class Work(StrEnum):
+    """What a worker does with a batch; label `stage` of its duration."""
+
+    JUDGE = "judge"
+    PLAN = "plan"
+    DELIVER = "deliver"
+    """Until all in-sync replicas have every output."""
+    FUND = "fund"
+    QUARANTINE = "quarantine"
+
+
+@unique
+class Duty(StrEnum):
+    """What is done by the clock beside the fund's work; label `duty` of its failures."""
+
+    REFUSE_HELD = "refuse_held"
+    TELL_REFUSALS = "tell_refusals"
+    CLOSE_ENTRIES = "close_entries"
+    GIVE_RECEIPTS = "give_receipts"
+    MEASURE = "measure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """One metric."""
+
+    name: str
+    """As it is scraped, without the suffixes of a histogram."""
+    kind: Kind
+    labels: tuple[str, ...] = ()
+    meaning: str
+    buckets_s: tuple[float, ...] = ()
+    """Upper limits of a histogram's buckets."""
+
+
+ACCEPTED: Final = Series(
+    name="bus_records_accepted_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "dataset", "lane"),
+    meaning="Records that met their contract, once all their outputs are durable.",
+)
+QUARANTINED: Final = Series(
+    name="bus_records_quarantined_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "dataset", "reason"),
+    meaning="Records set aside, by enforcement or by the fund.",
+)
+VIOLATIONS: Final = Series(
+    name="bus_rule_violations_total",
+    kind=Kind.COUNTER,
+    labels=("dataset", "rule", "severity"),
+    meaning="Broken rules; severity `observe` counts here and stops no record.",
+)
+DELIVERED: Final = Series(
+    name="bus_records_delivered_total",
+    kind=Kind.COUNTER,
+    labels=("consumer", "dataset"),
+    meaning="Records written where a consumer's agreement lets it read.",
+)
+ACCEPT_LATENCY: Final = Series(
+    name="bus_accept_latency_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("dataset",),
+    meaning="From the broker's append of a live record to its durable acceptance.",
+    buckets_s=LATENCY_BUCKETS_S,
+)
+FUND_LATENCY: Final = Series(
+    name="bus_fund_latency_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("dataset",),
+    meaning="From a live record's acceptance to its commit in the data fund.",
+    buckets_s=LATENCY_BUCKETS_S,
+)
+BATCH_DURATION: Final = Series(
+    name="bus_batch_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("stage",),
+    meaning=f"Time that one batch took in one stage of work: {', '.join(Work)}.",
+    buckets_s=WORK_BUCKETS_S,
+)
+LAG_RECORDS: Final = Series(
+    name="bus_position_lag_records",
+    kind=Kind.GAUGE,
+    labels=("topic", "partition"),
+    meaning="Offsets between the committed position and the log's end; told by the owner alone.",
+)
+LAG_SECONDS: Final = Series(
+    name="bus_position_lag_seconds",
+    kind=Kind.GAUGE,
+    labels=("topic", "partition"),
+    meaning="Age of the oldest record behind the committed position; 0 where there is none.",
+)
+LAST_PROGRESS: Final = Series(
+    name="bus_last_progress_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When a committed position of this worker moved last; at first, when it started.",
+)
+HEALTHY: Final = Series(
+    name="bus_worker_healthy",
+    kind=Kind.GAUGE,
+    meaning="1 while `/healthz` of this worker is green, else 0.",
+)
+RESTARTS: Final = Series(
+    name="bus_worker_restarts_total",
+    kind=Kind.COUNTER,
+    meaning="How often the supervisor has started this worker again.",
+)
+CATALOGUE_VERSION: Final = Series(
+    name="bus_catalogue_version",
+    kind=Kind.GAUGE,
+    meaning="Version of the catalogue in force in this worker.",
+)
+BUILD: Final = Series(
+    name="bus_build_info",
+    kind=Kind.GAUGE,
+    labels=("version",),
+    meaning="1; the label says which version of the bus this worker is.",
+)
+FUND_RECORDS: Final = Series(
+    name="bus_fund_records_total",
+    kind=Kind.COUNTER,
+    labels=("dataset", "outcome"),
+    meaning="Accepted records by what they came to in the fund when they arrived.",
+)
+HELD: Final = Series(
+    name="bus_fund_held_records",
+    kind=Kind.GAUGE,
+    labels=("dataset",),
+    meaning="Records that wait in the fund for their predecessor now.",
+)
+HELD_OLDEST: Final = Series(
+    name="bus_fund_held_oldest_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("dataset",),
+    meaning="Append time of the oldest held record; no series where there is none.",
+)
+HOUSEKEEPING_FAILURES: Final = Series(
+    name="bus_housekeeping_failures_total",
+    kind=Kind.COUNTER,
+    labels=("duty",),
+    meaning=f"Duties that failed, to be tried again in ten seconds: {', '.join(Duty)}.",
+)
+OPEN: Final = Series(
+    name="bus_quarantine_open_records",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset", "reason"),
+    meaning="Undecided records in quarantine now.",
+)
+OPEN_OLDEST: Final = Series(
+    name="bus_quarantine_open_oldest_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset", "reason"),
+    meaning="Append time of the oldest undecided record; no series where there is none.",
+)
+
+ALL: Final = (
+    ACCEPTED,
+    QUARANTINED,
+    VIOLATIONS,
+    DELIVERED,
+    ACCEPT_LATENCY,
+    FUND_LATENCY,
+    BATCH_DURATION,
+    LAG_RECORDS,
+    LAG_SECONDS,
+    LAST_PROGRESS,
+    HEALTHY,
+    RESTARTS,
+    CATALOGUE_VERSION,
+    BUILD,
+    FUND_RECORDS,
+    HELD,
+    HELD_OLDEST,
+    HOUSEKEEPING_FAILURES,
+    OPEN,
+    OPEN_OLDEST,
+)
+"""Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

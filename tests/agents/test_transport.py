@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from faust.types import TP
+from mode import Service
+
+from bus.agents.transport import (
+    BATCH_RECORDS_MAX,
+    BatchApp,
+    BatchConsumer,
+    PartitionBatch,
+    PositionSource,
+    Reading,
+)
+from bus.kafka.cluster import Cluster
+from bus.model.record import Group
+from bus.wire.headers import with_group
+from tests.factories import Raw
+
+QUIET, BUSY = TP("in.a.b", 0), TP("in.c.d", 0)
+Fetch = Mapping[TP, Sequence[Raw]]
+
+
+class NoThread(Service):
+    """No Kafka, no seeking; it notes how fetching is paced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flowing: list[bool] = []
+
+    def pace_fetching(self, *, is_flowing: bool) -> None:
+        self.flowing.append(is_flowing)
+
+
+class ScriptedConsumer(BatchConsumer):
+    """Gets what a test says that Kafka has; all that is decided on it is the consumer's own."""
+
+    fetches: Iterator[Fetch]
+    kept: Mapping[TP, int]
+    told: Mapping[TP, int]
+    owned: set[TP] | None = None
+    """None: all that is kept."""
+
+    def _new_consumer_thread(self) -> Any:  # noqa: ANN401 - Faust's is not needed
+        return NoThread()
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        return self.kept
+
+    def assignment(self) -> set[TP]:
+        return set(self.kept) if self.owned is None else self.owned
+
+    async def _commit(self, offsets: Mapping[TP, int]) -> bool:
+        self.told = dict(offsets)
+        return True
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ANN401, ARG002, ASYNC109 - Faust's
+        fetch = next(self.fetches, None)
+        if fetch is None:
+            self._stopped.set()
+        return fetch, None
+
+
+def scripted(fetches: Sequence[Fetch], positions: PositionSource | None) -> ScriptedConsumer:
+    reading = Reading(
+        group="g",
+        instance="i",
+        pattern="^in",
+        cluster=Cluster(bootstrap="nowhere:1", ca_file=Path("none"), principal="p", password="p"),
+        positions=positions,
+        folder=Path("none"),
+    )
+    app = BatchApp(reading)
+    app.batches = cast("Any", asyncio.Queue())
+    nothing: Any = lambda *_: None  # noqa: E731 - callbacks that Faust never calls here
+    consumer = ScriptedConsumer(
+        app.transport,
+        callback=nothing,
+        on_partitions_revoked=nothing,
+        on_partitions_assigned=nothing,
+    )
+    consumer.fetches = iter(fetches)
+    return consumer
+
+
+async def handed_out(fetches: Sequence[Fetch]) -> list[PartitionBatch]:
+    """Tell the batches that a consumer cuts from what is fetched, in order."""
+    consumer = scripted(fetches, positions=None)
+    queue: asyncio.Queue[PartitionBatch] = cast("Any", consumer.app).batches
+    consumer._next = {
+        tp: fetched[0].offset for fetch in reversed(fetches) for tp, fetched in fetch.items()
+    }
+    await consumer._drain_messages(consumer)
+    return [queue.get_nowait() for _ in range(queue.qsize())]
+
+
+def full(fetches: int) -> list[dict[TP, Sequence[Raw]]]:
+    """Fetches that one partition fills to the limit each time."""
+    return [
+        {BUSY: [Raw(offset=n * BATCH_RECORDS_MAX + at) for at in range(BATCH_RECORDS_MAX)]}
+        for n in range(fetches)
+    ]
+
+
+def member(index: int) -> Raw:
+    return Raw(offset=4 + index, headers=with_group([], Group(id="0" * 16, index=index, size=2)))
+
+
+async def test_a_begun_group_does_not_wait_for_others_to_have_nothing_more() -> None:
+    fetches = full(6)
+    fetches[0] = {QUIET: [member(0)], **fetches[0]}
+    batches = await handed_out(fetches)
+    places = [batch.topic for batch in batches]
+    assert places.count(QUIET.topic) == 1
+    assert places.index(QUIET.topic) <= 3
+    assert sum(len(b.records) for b in batches if b.topic == BUSY.topic) == 6 * BATCH_RECORDS_MAX
+
+
+async def test_a_group_cut_by_a_full_fetch_is_handed_out_whole() -> None:
+    fetches = full(4)
+    fetches[0] = {QUIET: [member(0)], **fetches[0]}
+    fetches[1] = {QUIET: [member(1)], **fetches[1]}
+    (batch,) = [one for one in await handed_out(fetches) if one.topic == QUIET.topic]
+    assert [record.offset for record in batch.records] == [4, 5]
+
+
+async def test_a_position_that_is_kept_elsewhere_is_told_to_kafka_after_a_rebalance() -> None:
+    async def kept_elsewhere(_: Iterable[TP]) -> Mapping[TP, int]:
+        return {}
+
+    consumer = scripted([], kept_elsewhere)
+    consumer.kept = {QUIET: 7, BUSY: 9}
+    await consumer.perform_seek()
+    assert await consumer.force_commit()
+    assert consumer.told == {QUIET: 7, BUSY: 9}
+    assert not await consumer.force_commit()
+
+
+async def test_a_partition_that_was_never_committed_is_after_a_rebalance() -> None:
+    consumer = scripted([], None)
+    consumer.kept = {QUIET: 0}
+    await consumer.perform_seek()
+    assert await consumer.force_commit()
+    assert consumer.told == {QUIET: 0}
+    assert not await consumer.force_commit()
+
+
+async def test_nothing_is_committed_of_a_partition_that_is_not_owned_any_more() -> None:
+    consumer = scripted([], None)
+    consumer.kept = {QUIET: 7, BUSY: 9}
+    await consumer.perform_seek()
+    consumer.owned = {BUSY}
+    assert await consumer.force_commit()
+    assert consumer.told == {BUSY: 9}
+    consumer.owned = set()
+    consumer._done[BUSY] = 10
+    assert not await consumer.force_commit()
+    consumer.owned = None
+    assert await consumer.force_commit()
+    assert consumer.told == {QUIET: 7, BUSY: 10}, "what had to wait is told as well"
+
+
+async def test_fetches_wait_for_many_records_while_some_flow_and_for_the_first_at_rest() -> None:
+    consumer = scripted([{QUIET: [Raw(offset=4)]}, {}], None)
+    consumer._next = {QUIET: 4}
+    await consumer._drain_messages(consumer)
+    assert cast("Any", consumer._thread).flowing == [True, False, False]

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bus.errors import DocumentError
 from bus.model.identifiers import KeyId, SystemCode
+from bus.texts import message
 
 _SYSTEMS: Final = Path("secrets") / "systems"
 _PUBLIC_KEYS: Final = Path("keys")
@@ -65,7 +66,7 @@ def load_signing_key(path: Path) -> Ed25519PrivateKey:
         return _signing_key(path, path.read_bytes())
     except OSError as problem:
         raise DocumentError(
-            f"{path} can't be read ({problem.strerror}); run as its owner"
+            message("error.access.file_unreadable", path=path, problem=problem.strerror)
         ) from problem
 
 
@@ -119,29 +120,20 @@ def _content(path: Path, system: SystemCode) -> bytes:
         raise _not_enrolled(path, system) from None
     except OSError as problem:
         raise DocumentError(
-            f"{path} can't be read ({problem.strerror}); run as its owner, "
-            "or name the right folder in BUS_HOME"
+            message("error.access.secret_unreadable", path=path, problem=problem.strerror)
         ) from problem
 
 
 def _not_enrolled(path: Path, system: SystemCode) -> DocumentError:
-    return DocumentError(
-        f"system {system} has no way in here: {path} is missing or empty; "
-        f"run `bus system enrol {system}`, or name the right folder in BUS_HOME"
-    )
+    return DocumentError(message("error.access.not_enrolled", system=system, path=path))
 
 
 def _signing_key(path: Path, content: bytes) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(content, password=None)
     except (ValueError, TypeError) as problem:
-        raise DocumentError(
-            f"{path} holds no readable private key; expected Ed25519 as PKCS8 PEM without a "
-            "password; put the right file there"
-        ) from problem
+        raise DocumentError(message("error.access.no_private_key", path=path)) from problem
     if not isinstance(key, Ed25519PrivateKey):
-        raise DocumentError(
-            f"{path} holds a {type(key).__name__}; expected an Ed25519 key; "
-            "put the right file there"
-        )
+        kind = type(key).__name__
+        raise DocumentError(message("error.access.other_key", path=path, kind=kind))
     return key

@@ -45,12 +45,13 @@ from bus.catalogue.parties import SigningKey
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
 from bus.model.identifiers import KeyId, SystemCode
+from bus.texts import message
 
 PASSWORD_BYTES: Final = 32
 """Of chance, before they are written as text."""
 _ITERATIONS: Final = 8_192
 """Enough for a password that nobody can guess; the clients pay them at each connection."""
-_TAKES_EFFECT_S: Final = 10.0
+_TAKES_EFFECT_S: Final = 60.0
 _LOOK_AGAIN_S: Final = 0.05
 _READABLE_FOLDER: Final = 0o755
 
@@ -96,10 +97,7 @@ def enrol_all(
     for system in enrolled:
         # Why: setting the administrator's password here would lock the administrator out.
         if system in admin.super_users:
-            raise DocumentError(
-                f"system {system} is named like a super user of the Kafka cluster; "
-                "give the system another code"
-            )
+            raise DocumentError(message("error.access.system_is_super_user", system=system))
     known = _known_users(admin)
     enrolments = tuple(
         Enrolment(
@@ -168,7 +166,7 @@ def _replace(path: Path, content: bytes) -> None:
 def _known_users(admin: Administration) -> frozenset[str]:
     answer = admin.client.describe_user_scram_credentials(request_timeout=REQUEST_TIMEOUT_S)
     assert isinstance(answer, Future), "one answer for all users"
-    return frozenset(settled(answer, "reading the cluster's users"))
+    return frozenset(settled(answer, message("doing.access.reading_users")))
 
 
 def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode, ...]) -> None:
@@ -182,7 +180,7 @@ def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode,
         request_timeout=REQUEST_TIMEOUT_S,
     )
     for system, answer in answers.items():
-        settled(answer, f"setting the password of {system}")
+        settled(answer, message("doing.access.setting_password", system=system))
     _wait_for_effect(admin, frozenset(systems))
 
 
@@ -192,7 +190,10 @@ def _wait_for_effect(admin: Administration, systems: frozenset[str]) -> None:
     while lacking := systems - _known_users(admin):
         if time.monotonic() > deadline:
             raise Unavailable(
-                f"the cluster does not know {', '.join(sorted(lacking))} "
-                f"{_TAKES_EFFECT_S:.0f} s after setting the password; try again"
+                message(
+                    "error.access.password_without_effect",
+                    systems=", ".join(sorted(lacking)),
+                    wait_s=_TAKES_EFFECT_S,
+                )
             )
         time.sleep(_LOOK_AGAIN_S)

@@ -21,11 +21,12 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 
 from bus.access.rights import Right
-from bus.errors import DocumentError, Finding, Unavailable
+from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
+from bus.texts import finding_at, message
 
 _ENTRIES_PER_REQUEST: Final = 500
-_TAKES_EFFECT_S: Final = 10.0
+_TAKES_EFFECT_S: Final = 60.0
 _LOOK_AGAIN_S: Final = 0.05
 _ANY_HOST: Final = "*"
 _USER: Final = "User:"
@@ -118,14 +119,9 @@ def access_diff(
     unlimited = sorted({entry.principal for entry in wanted} & untouched)
     if unlimited:
         raise DocumentError(
-            "systems that no right could limit",
+            message("error.access.unlimited_systems"),
             [
-                Finding(
-                    path=f"system {principal.removeprefix(_USER)}",
-                    found="the name of a super user of the Kafka cluster",
-                    expected="a code of its own",
-                    remedy="Give the system another code, or take the user out of super.users.",
-                )
+                finding_at(f"system {principal.removeprefix(_USER)}", "error.access.super_user")
                 for principal in unlimited
             ],
         )
@@ -146,7 +142,7 @@ def read_access(admin: Administration) -> frozenset[AccessEntry]:
         DocumentError: The administrator may not see them, or the cluster has no authorizer.
     """
     answer = admin.client.describe_acls(_EVERYTHING, request_timeout=REQUEST_TIMEOUT_S)
-    return frozenset(map(_entry, settled(answer, "reading access control entries")))
+    return frozenset(map(_entry, settled(answer, message("doing.access.reading_rights"))))
 
 
 def find_drift(admin: Administration, rights: frozenset[Right]) -> AccessDiff:
@@ -184,14 +180,14 @@ def _remove(admin: Administration, entries: Sequence[AccessEntry]) -> None:
     filters = {entry: _named(entry, AclBindingFilter) for entry in entries}
     answers = admin.client.delete_acls(list(filters.values()), request_timeout=REQUEST_TIMEOUT_S)
     for entry, filter_ in filters.items():
-        settled(answers[filter_], f"taking away: {entry}")
+        settled(answers[filter_], message("doing.access.taking_away", right=entry))
 
 
 def _create(admin: Administration, entries: Sequence[AccessEntry]) -> None:
     bindings = {entry: _named(entry, AclBinding) for entry in entries}
     answers = admin.client.create_acls(list(bindings.values()), request_timeout=REQUEST_TIMEOUT_S)
     for entry, binding in bindings.items():
-        settled(answers[binding], f"granting: {entry}")
+        settled(answers[binding], message("doing.access.granting", right=entry))
 
 
 def _wait_for_effect(admin: Administration, rights: frozenset[Right]) -> None:
@@ -201,9 +197,12 @@ def _wait_for_effect(admin: Administration, rights: frozenset[Right]) -> None:
         if time.monotonic() > deadline:
             left = len(diff.missing) + len(diff.surplus)
             raise Unavailable(
-                f"{left} access control entries did not take effect within "
-                f"{_TAKES_EFFECT_S:.0f} s, the first: {(*diff.surplus, *diff.missing)[0]}; "
-                "see whether somebody else changes them, then apply again"
+                message(
+                    "error.access.rights_without_effect",
+                    count=left,
+                    wait_s=_TAKES_EFFECT_S,
+                    first=(*diff.surplus, *diff.missing)[0],
+                )
             )
         time.sleep(_LOOK_AGAIN_S)
 

@@ -11,17 +11,21 @@ Source: ADR-0003; Kafka's authorization reference for what an operation implies.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
+from typing import Final
 
-from bus.catalogue.agreement import Agreement
+from bus.catalogue.granted import Grant, granted
 from bus.catalogue.parties import BUS, Agency, System
 from bus.catalogue.region import Region
-from bus.catalogue.views import view_of
 from bus.model.identifiers import SystemCode
 from bus.wire import topics
+
+_WRITTEN_BY_THE_BUS: Final = (
+    *("release.", "accepted.", "view.", "quarantine.", "receipts.", "control."),
+)
 
 
 @unique
@@ -67,17 +71,16 @@ def rights_of(region: Region, day: date) -> frozenset[Right]:
     for agency in region.agencies.values():
         for system in agency.systems:
             rights.update(_of_system(agency, system))
-    for agreement in region.agreements:
-        if agreement.is_in_force(day):
-            rights.update(_of_agreement(region, agreement))
+            for grants in granted(region, system.code, day).values():
+                rights.update(_reading(system.code, grants))
     return frozenset(rights)
 
 
 def _of_the_bus() -> Iterator[Right]:
-    for prefix in ("in.", "release.", "accepted.", "view.", "quarantine.", "control."):
+    for prefix in ("in.", *_WRITTEN_BY_THE_BUS):
         yield _right(BUS, Resource.TOPIC, prefix, Permitted.READ)
     # Why not `in.`: only a provider may say what it published.
-    for prefix in ("release.", "accepted.", "view.", "quarantine.", "control."):
+    for prefix in _WRITTEN_BY_THE_BUS:
         yield _right(BUS, Resource.TOPIC, prefix, Permitted.WRITE)
     yield _right(BUS, Resource.TOPIC, topics.SCHEMAS, Permitted.READ)
     yield from _under_its_own_name(BUS)
@@ -96,8 +99,8 @@ def _of_system(agency: Agency, system: System) -> Iterator[Right]:
         # Why: how far enforcement is in its topic tells a publisher what has been judged.
         yield _right(system.code, Resource.GROUP, topics.ENFORCE_GROUP, Permitted.DESCRIBE)
     if agency.provides:
-        topic = topics.quarantine(agency.code)
-        yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
+        for topic in (topics.quarantine(agency.code), topics.receipts(agency.code)):
+            yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
 
 
 def _under_its_own_name(system: SystemCode) -> Iterator[Right]:
@@ -107,11 +110,9 @@ def _under_its_own_name(system: SystemCode) -> Iterator[Right]:
     yield _right(system, Resource.TRANSACTIONAL_ID, own, Permitted.DESCRIBE)
 
 
-def _of_agreement(region: Region, agreement: Agreement) -> Iterator[Right]:
-    view = view_of(agreement, region.contracts[agreement.dataset])
-    topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
-    for system in agreement.systems:
-        yield _right(system, Resource.TOPIC, topic, Permitted.READ)
+def _reading(system: SystemCode, grants: Iterable[Grant]) -> Iterator[Right]:
+    for grant in grants:
+        yield _right(system, Resource.TOPIC, grant.topic, Permitted.READ)
 
 
 def _right(principal: SystemCode, resource: Resource, name: str, operation: Permitted) -> Right:

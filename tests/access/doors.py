@@ -43,6 +43,17 @@ def read_in_group(cluster: Cluster, topic: str, group: str) -> int | None:
     return _first_answer(consumer)
 
 
+def begin_transactions(cluster: Cluster, transactional_id: str) -> int | None:
+    """Take a transactional id; refusals as in `write`."""
+    producer = Producer(_quiet(cluster, {"transactional.id": transactional_id}))
+    try:
+        producer.init_transactions(TIMEOUT_S)
+    except KafkaException as refusal:
+        code: int = refusal.args[0].code()
+        return code
+    return None
+
+
 def log_in(cluster: Cluster) -> bool:
     """Tell whether the cluster lets a principal in."""
     consumer = Consumer(_quiet(cluster, {"group.id": f"{cluster.principal}.unused"}))

@@ -27,7 +27,7 @@ from bus.model.identifiers import SystemCode
 from bus.provision.topic_apply import apply_topics
 from bus.provision.topic_plan import topics_of
 from tests.access.conftest import NOW, TODAY
-from tests.access.doors import read, read_in_group, write
+from tests.access.doors import begin_transactions, read, read_in_group, write
 from tests.access.regions import LAST_DAY, agreement, region
 
 EXCHANGE = region(
@@ -82,6 +82,14 @@ def test_group_of_another_system_is_refused(as_system: dict[str, Cluster]) -> No
     health = as_system["health"]
     assert read_in_group(health, "accepted.schools", f"health.{uuid4()}") is None
     assert read_in_group(health, "accepted.schools", f"edu.{uuid4()}") == GROUP_NOT_ALLOWED
+
+
+def test_transactional_id_of_another_system_is_refused(as_system: dict[str, Cluster]) -> None:
+    edu = as_system["edu"]
+    assert begin_transactions(edu, f"edu.{uuid4()}") is None
+    for owner in ("edu-x", "bus"):
+        refusal = begin_transactions(edu, f"{owner}.{uuid4()}")
+        assert refusal == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
 def test_consumer_reads_under_its_agreement_and_not_after_its_end(

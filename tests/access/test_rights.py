@@ -150,9 +150,12 @@ def test_quarantine_and_foreign_inbound_topics_are_closed(region: Region, day: d
     for agency in region.agencies.values():
         for system in agency.systems:
             for other in region.agencies.values():
-                topic = topics.quarantine(other.code)
                 is_own = other == agency and bool(agency.provides)
-                assert permitted(rights, system.code, Permitted.READ, topic) == is_own
+                for topic in (topics.quarantine(other.code), topics.receipts(other.code)):
+                    assert permitted(rights, system.code, Permitted.READ, topic) == is_own
+                    assert not permitted(rights, system.code, Permitted.WRITE, topic)
+                release = topics.release(other.code)
+                assert not permitted(rights, system.code, Permitted.WRITE, release)
                 for dataset in other.provides:
                     topic = topics.inbound(other.code, dataset)
                     may_read = permitted(rights, system.code, Permitted.READ, topic)

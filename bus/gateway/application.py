@@ -1,0 +1,69 @@
+"""The gateway's application: routes of several rooms behind one set of limits and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from typing import Final
+
+import psycopg
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from aiokafka.errors import KafkaError
+
+from bus.errors import DocumentError, Unavailable
+from bus.gateway.problems import RETRY_AFTER_S, Problem
+from bus.texts import Language
+
+logger = logging.getLogger(__name__)
+
+ANSWER_S_MAX: Final = 60.0
+"""How long an answer may take."""
+_BODY_BYTES_MAX: Final = 1024 * 1024
+_TRY_AGAIN: Final = 503
+
+
+def application(routes: Iterable[web.RouteDef]) -> web.Application:
+    """Put routes together.
+
+    Args:
+        routes: Of every room that is served; a path stands once.
+    """
+    composed = web.Application(middlewares=[_answered], client_max_size=_BODY_BYTES_MAX)
+    composed.add_routes(routes)
+    return composed
+
+
+@web.middleware
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer in time, and with words where it can't be done; values never reach the log."""
+    try:
+        async with asyncio.timeout(ANSWER_S_MAX):
+            return await handler(request)
+    except Problem as problem:
+        return _answer(request, problem)
+    except web.HTTPException as problem:
+        if problem.status < web.HTTPBadRequest.status_code:
+            raise
+        path = request.path
+        return _answer(request, Problem(problem.status, "not_served", path=path))
+    except TimeoutError:
+        return _answer(request, Problem(_TRY_AGAIN, "too_slow", seconds=ANSWER_S_MAX))
+    except DocumentError as problem:
+        return _answer(request, Problem(400, "refused", why=problem.message))
+    except Unavailable as problem:
+        return _answer(request, Problem(_TRY_AGAIN, "unavailable", why=problem.message))
+    except (KafkaError, psycopg.OperationalError, OSError) as problem:
+        logger.warning("gateway.engine_away problem=%s", type(problem).__name__)
+        return _answer(request, Problem(_TRY_AGAIN, "engine_away"))
+    except Exception as problem:
+        logger.exception("gateway.broken path=%s", request.match_info.route.resource)
+        return _answer(request, Problem(500, "broken", kind=type(problem).__name__))
+
+
+def _answer(request: web.Request, problem: Problem) -> web.Response:
+    asked = request.headers.get("Accept-Language", "")
+    language = Language.RU if asked.lower().startswith("ru") else Language.EN
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == _TRY_AGAIN else None
+    return web.json_response(problem.content(language), status=problem.status, headers=headers)

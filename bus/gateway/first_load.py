@@ -1,0 +1,175 @@
+"""The routes of first loads: which there are for a system, and their pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final
+
+from aiohttp import web
+
+from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
+from bus.client.subscription import Feed, feeds_of
+from bus.errors import DocumentError
+from bus.gateway.authentication import authenticated
+from bus.gateway.beginning import Beginning
+from bus.gateway.cutting import loaded_records
+from bus.gateway.fund_versions import (
+    FROM_THE_START,
+    FundVersion,
+    read_together,
+    read_versions,
+)
+from bus.gateway.opening import IsOpen, Openings
+from bus.gateway.places import Places
+from bus.gateway.problems import Problem
+from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.kafka.cluster import Cluster
+from bus.model.identifiers import DatasetCode, RecordId, SystemCode
+from bus.postgres.session import Session, connect
+from bus.wire.load_page import (
+    EntryVersion,
+    Load,
+    LoadName,
+    Page,
+    load_cursor,
+    parse_cursor,
+    parse_joined_ids,
+    parse_token,
+    render_load,
+    render_page,
+)
+from bus.wire.signature import BatchSigner
+
+_SETTINGS: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
+"""A page is read along the primary key; on a young table the planner would sort the whole of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstLoads:
+    """What the routes work with."""
+
+    cluster: Cluster
+    """Reached as the bus."""
+    fund_dsn: str = field(repr=False)
+    catalogue: CatalogueFollower
+    signer: BatchSigner
+    """With the bus's own key."""
+    clock: Callable[[], datetime]
+    openings: Openings
+    url: str
+    """`https://host:port` under which systems reach this gateway; what they sign begins with it."""
+    places: Places = field(default_factory=Places)
+
+    def routes(self) -> list[web.RouteDef]:
+        """Give the routes, to be added to the application of the process that serves them."""
+        return [
+            web.get("/first-load/{dataset}", self._begin),
+            web.get("/first-load/{dataset}/records", self._page),
+        ]
+
+    async def _begin(self, request: web.Request) -> web.Response:
+        snapshot = self.catalogue.snapshot
+        system, dataset, feeds = self._granted(request, snapshot)
+        async with self._session(system) as session:
+            beginning = Beginning(
+                cluster=self.cluster,
+                session=session,
+                dataset=dataset,
+                partitions=snapshot.region.partitions,
+                clock=self.clock,
+                catalogue_applied=self.catalogue.applied_at,
+            )
+            loads: list[Load] = [
+                await beginning.of_accepted()
+                if feed.view is None
+                else await beginning.of_view(feed.topic)
+                for feed in feeds.values()
+            ]
+        return web.json_response({"dataset": dataset, "loads": [render_load(one) for one in loads]})
+
+    async def _page(self, request: web.Request) -> web.Response:
+        snapshot = self.catalogue.snapshot
+        system, dataset, feeds = self._granted(request, snapshot)
+        name, which = _asked(request, snapshot.region.partitions)
+        feed = feeds.get(name.topic)
+        if feed is None:
+            raise Problem(410, "other_topics", topic=name.topic, topics=", ".join(feeds))
+        async with self._session(system) as session:
+            versions = (
+                await read_versions(session, dataset, name.positions, which)
+                if isinstance(which, EntryVersion)
+                else await read_together(session, dataset, name.positions, which)
+            )
+        projection = _projection(snapshot, dataset, feed)
+        records = loaded_records(
+            versions,
+            dataset=dataset,
+            topic=name.topic,
+            projection=projection,
+            is_open=await self._is_open(versions, projection),
+            snapshot=snapshot,
+            signer=self.signer,
+        )
+        is_run = isinstance(which, EntryVersion)
+        following = load_cursor(versions[-1].place) if versions and is_run else None
+        page = Page(catalogue=snapshot.version, records=records, next=following)
+        return web.Response(body=render_page(page), content_type="application/json")
+
+    def _granted(
+        self, request: web.Request, snapshot: Snapshot
+    ) -> tuple[SystemCode, DatasetCode, dict[str, Feed]]:
+        """Find who asks, and what it may read today: the same function as for its topics."""
+        now = self.clock().astimezone(UTC)
+        system: SystemCode = authenticated(
+            request.headers,
+            request.method,
+            # Why not header Host: a request that was signed for another gateway would name that.
+            f"{self.url}{request.raw_path}",
+            snapshot=snapshot,
+            now_ms=instant_ms(now),
+        )
+        dataset = DatasetCode(request.match_info["dataset"])
+        try:
+            feeds = feeds_of(snapshot.region, system, dataset, now.date())
+        except DocumentError as problem:
+            raise Problem(403, "not_granted", why=problem.message) from problem
+        return system, dataset, {feed.topic: feed for feed in feeds}
+
+    async def _is_open(self, versions: list[FundVersion], projection: Projection | None) -> IsOpen:
+        topics = set() if projection is None else {one.inbound.topic for one in versions}
+        opens_ms = 0 if projection is None else projection.opens_ms
+        return await self.openings.of(topics, opens_ms, instant_ms(self.clock()))
+
+    @asynccontextmanager
+    async def _session(self, system: SystemCode) -> AsyncIterator[Session]:
+        with self.places.taken(system):
+            session = await connect(self.fund_dsn, "bus gateway", _SETTINGS)
+            try:
+                yield session
+            finally:
+                await session.close()
+
+
+def _asked(
+    request: web.Request, partitions: int
+) -> tuple[LoadName, EntryVersion | tuple[RecordId, ...]]:
+    """Read which page is wanted: the one behind a place, or that of a held group."""
+    name = parse_token(request.query.get("token", ""))
+    cursor, ids = request.query.get("after"), request.query.get("ids")
+    which: EntryVersion | tuple[RecordId, ...] | None = FROM_THE_START
+    if ids is not None:
+        which = parse_joined_ids(ids)
+    elif cursor is not None:
+        which = parse_cursor(cursor)
+    if name is None or which is None or len(name.positions) != partitions:
+        raise Problem(400, "unknown_load")
+    return name, which
+
+
+def _projection(snapshot: Snapshot, dataset: DatasetCode, feed: Feed) -> Projection | None:
+    if feed.view is None:
+        return None
+    return next(one for one in snapshot.projections[dataset] if one.topic == feed.topic)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+import pytest
+
+from bus.gateway.places import AT_ONCE_MAX, AT_ONCE_OF_ONE_MAX, Places
+from bus.gateway.problems import Problem
+from bus.model.identifiers import SystemCode
+from bus.texts import Language
+
+
+def refusal(places: Places, system: str) -> str:
+    with pytest.raises(Problem) as caught, places.taken(SystemCode(system)):
+        pass
+    for language in Language:
+        assert caught.value.content(language)["next_step"]
+    assert caught.value.status == 503
+    return caught.value.code
+
+
+def test_one_system_in_a_hurry_leaves_places_to_the_others() -> None:
+    places = Places()
+    with ExitStack() as reading:
+        for _ in range(AT_ONCE_OF_ONE_MAX):
+            reading.enter_context(places.taken(SystemCode("hasty")))
+        assert refusal(places, "hasty") == "busy_for_you"
+        for number in range(AT_ONCE_MAX - AT_ONCE_OF_ONE_MAX):
+            reading.enter_context(places.taken(SystemCode(f"patient-{number}")))
+        assert refusal(places, "another") == "busy"
+    for _ in range(AT_ONCE_MAX):
+        with places.taken(SystemCode("hasty")):
+            pass

@@ -1,9 +1,12 @@
-"""The public door of the bus: publish rows of a dataset, subscribe to accepted records."""
+"""The public door of the bus: publish rows, subscribe to records, keep a copy right."""
 
 from bus.client.delivered import DeliveredRecord, json_line
-from bus.client.publisher import Publisher, RowGiven
+from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
+from bus.client.gateway import Gateway
+from bus.client.publisher import Publisher
+from bus.client.registry_copy import CopiedEntry, RegistryCopy
 from bus.client.report import Outcome, PublishReport
-from bus.client.rows import RowProblem, UnsendableRow
+from bus.client.rows import Annul, Cease, RowGiven, RowProblem, UnsendableRow
 from bus.client.subscriber import Subscriber
 from bus.kafka.cluster import Cluster
 from bus.tables.fitting import MappedRow
@@ -11,17 +14,25 @@ from bus.tables.table import BadRow
 from bus.wire.signature import BatchSigner
 
 __all__ = [
+    "Annul",
     "BadRow",
     "BatchSigner",
+    "Cease",
     "Cluster",
+    "CopiedEntry",
+    "CopyCheck",
     "DeliveredRecord",
+    "Gateway",
     "MappedRow",
     "Outcome",
     "PublishReport",
     "Publisher",
+    "RegistryCopy",
     "RowGiven",
     "RowProblem",
     "Subscriber",
     "UnsendableRow",
     "json_line",
+    "snapshot",
+    "verify_copy",
 ]

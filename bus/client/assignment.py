@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bus.client.repeats import WINDOW_RECORDS, RecentIds
+from bus.enforce.groups import incomplete_tail
+from bus.kafka.reading import learn_topics
+from bus.model.record import RawRecord
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +24,21 @@ class Reading:
     """Of the partition when it was assigned."""
     is_ready: bool = False
     """Whether its place is set; what is fetched before is fetched again, from the right place."""
+    begun: Sequence[RawRecord] = ()
+    """Members of a group whose others come with a later fetch."""
+
+    def whole(self, fetched: Sequence[RawRecord]) -> Sequence[RawRecord]:
+        """Put what was begun before what came, and keep the group that is begun at its end.
+
+        Args:
+            fetched: In the order of their offsets, each behind those of before.
+
+        Returns: Records that end with a whole group, or with one that has none.
+        """
+        records = [*self.begun, *fetched]
+        count = incomplete_tail(records)
+        self.begun = records[len(records) - count :]
+        return records[: len(records) - count]
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -40,6 +58,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def read_all(self, topics: Collection[str]) -> None:
         """Take every partition of some topics, without a group, from the beginning."""
         places = []
+        await learn_topics(self._consumer, topics)
         for topic in topics:
             # Why: the client knows a topic's partitions only when it was asked something of it.
             await self._consumer.end_offsets([TopicPartition(topic, 0)])
@@ -55,7 +74,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Let partitions go; positions were committed as records were taken."""
         for place in revoked:
-            self.reading(place).is_ready = False
+            reading = self.reading(place)
+            reading.is_ready, reading.begun = False, ()
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Go back behind the group's position, to learn the ids that lie before it."""
@@ -73,7 +93,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 committed = await self._consumer.committed(place)
                 reading = self.reading(place)
                 reading.deliver_from = max(beginnings[place], committed or 0)
-                reading.end = ends[place]
+                reading.end, reading.begun = ends[place], ()
                 window = reading.deliver_from - WINDOW_RECORDS
                 self._consumer.seek(place, max(beginnings[place], window))
                 reading.is_ready = True

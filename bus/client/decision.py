@@ -1,4 +1,4 @@
-"""What is sent for one row: nothing, a create or a correction. Pure.
+"""What is sent for one row: nothing, or the next version of its entry. Pure.
 
 The publisher's memory of a registry entry is its list of versions as they lie in the log. A
 version *stands* until the bus refuses it; one that follows a refused version *hangs*: the data
@@ -7,9 +7,11 @@ fund holds it back for a predecessor that will not come, so it counts as if it w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from itertools import takewhile
+from typing import Final, TypeAlias
 
 from bus.model.identifiers import RecordId
 from bus.model.record import Operation
@@ -20,7 +22,7 @@ class Standing(StrEnum):
     """What a later version may make of this one."""
 
     STANDS = "stands"
-    """Accepted, or not judged yet: the next version supersedes it."""
+    """Accepted, at once or after a release, or not judged yet: the next version supersedes it."""
     REFUSED = "refused"
     """In quarantine."""
     HANGS = "hangs"
@@ -33,6 +35,8 @@ class KnownVersion:
 
     version: int
     record_id: RecordId
+    operation: Operation
+    supersedes: RecordId | None
     fingerprint: bytes
     """SHA-256 of the framed value: equal where schema and content are equal."""
     standing: Standing
@@ -64,27 +68,40 @@ class VersionTaken:
     version: int
 
 
-def decide(known: Sequence[KnownVersion], fingerprint: bytes) -> Next | Repeat:
+@dataclass(frozen=True, slots=True)
+class NothingStands:
+    """The row annuls or ceases an entry of which no version stands."""
+
+
+Decision: TypeAlias = Next | Repeat | NothingStands
+_ENDINGS: Final = frozenset({Operation.ANNUL, Operation.CEASE})
+
+
+def decide(
+    known: Sequence[KnownVersion], fingerprint: bytes, operation: Operation | None = None
+) -> Decision:
     """Number a row by the publisher's own memory.
 
     A row equal to the newest version repeats it, refused or not: the same row would be refused
     again. Any other follows the newest version that stands, and is a create where none does.
+    After an annulment the newest version is the one that it uncovered.
 
     Args:
         known: Versions of the row's entry, newest first, at least to the newest that stands.
         fingerprint: Of the row's value.
+        operation: What the row says of itself; None: that its values are so.
     """
-    if not known:
-        return Next(version=1, operation=Operation.CREATE, supersedes=None, resolves=None)
-    newest = known[0]
-    if newest.fingerprint == fingerprint and newest.standing is not Standing.HANGS:
+    if _is_said(known, fingerprint, operation):
         return Repeat()
-    return _following(known, newest.version + 1)
+    return _following(known, known[0].version + 1 if known else 1, operation)
 
 
 def decide_numbered(
-    known: Sequence[KnownVersion], fingerprint: bytes, version: int
-) -> Next | Repeat | VersionTaken:
+    known: Sequence[KnownVersion],
+    fingerprint: bytes,
+    version: int,
+    operation: Operation | None = None,
+) -> Decision | VersionTaken:
     """Place a row that brings its version number from the source.
 
     A late older version follows the newest standing one below it, so that it joins the history.
@@ -93,23 +110,86 @@ def decide_numbered(
         known: All versions of the row's entry, newest first.
         fingerprint: Of the row's value.
         version: From the source, 1 to 2**63-1.
+        operation: What the row says of itself; None: that its values are so.
     """
     for sent in known:
         if sent.version == version:
-            is_same = sent.fingerprint == fingerprint
-            return Repeat() if is_same else VersionTaken(version=version)
-    return _following([sent for sent in known if sent.version < version], version)
-
-
-def _following(earlier: Sequence[KnownVersion], version: int) -> Next:
-    resolves: str | None = None
-    for sent in earlier:
-        if sent.standing is Standing.STANDS:
-            return Next(
-                version=version,
-                operation=Operation.CORRECT,
-                supersedes=sent.record_id,
-                resolves=resolves,
+            is_same = sent.fingerprint == fingerprint and _ending(sent.operation) == _ending(
+                operation
             )
-        resolves = resolves or sent.quarantine_id
-    return Next(version=version, operation=Operation.CREATE, supersedes=None, resolves=resolves)
+            return Repeat() if is_same else VersionTaken(version=version)
+    return _following([sent for sent in known if sent.version < version], version, operation)
+
+
+def standing(known: Iterable[KnownVersion]) -> KnownVersion | None:
+    """Find the version that stands, among versions newest first."""
+    annulled: set[RecordId | None] = set()
+    for sent in known:
+        if sent.standing is not Standing.STANDS or sent.record_id in annulled:
+            continue
+        if sent.operation is not Operation.ANNUL:
+            return sent
+        annulled.add(sent.supersedes)
+    return None
+
+
+def _is_said(
+    known: Sequence[KnownVersion], fingerprint: bytes, operation: Operation | None
+) -> bool:
+    """Tell whether the row says what was said last."""
+    if operation in _ENDINGS:
+        return _is_ended(known, fingerprint, operation)
+    newest = next(
+        (one for one in known if one.standing is Standing.STANDS or not _ending(one.operation)),
+        None,
+    )
+    if newest is not None and newest.operation is Operation.ANNUL:
+        newest = standing(known)
+    if newest is None or newest.standing is Standing.HANGS:
+        return False
+    is_reopened = operation is Operation.CREATE and newest.operation is Operation.CEASE
+    return newest.fingerprint == fingerprint and not is_reopened
+
+
+def _is_ended(
+    known: Sequence[KnownVersion], fingerprint: bytes, operation: Operation | None
+) -> bool:
+    """Look for the same annulment or cease since a version came to stand that it does not touch."""
+    annulled: set[RecordId | None] = set()
+    for sent in known:
+        if sent.record_id in annulled:
+            continue
+        is_same = sent.operation is operation and sent.fingerprint == fingerprint
+        if is_same and sent.standing is not Standing.HANGS:
+            return True
+        if sent.standing is Standing.STANDS:
+            if sent.operation is not Operation.ANNUL:
+                return False
+            annulled.add(sent.supersedes)
+    return False
+
+
+def _ending(operation: Operation | None) -> Operation | None:
+    """Reduce an operation to what a row says of itself: annulled, ceased, or only its values."""
+    return operation if operation in _ENDINGS else None
+
+
+def _following(
+    earlier: Sequence[KnownVersion], version: int, operation: Operation | None
+) -> Next | NothingStands:
+    before = standing(earlier)
+    refused = takewhile(lambda sent: sent.standing is not Standing.STANDS, earlier)
+    resolves = next((sent.quarantine_id for sent in refused if sent.quarantine_id), None)
+    if before is None and operation in _ENDINGS:
+        return NothingStands()
+    is_reopened = operation is Operation.CREATE and (
+        before is not None and before.operation is Operation.CEASE
+    )
+    if before is None or is_reopened:
+        return Next(version=version, operation=Operation.CREATE, supersedes=None, resolves=resolves)
+    return Next(
+        version=version,
+        operation=_ending(operation) or Operation.CORRECT,
+        supersedes=before.record_id,
+        resolves=resolves,
+    )

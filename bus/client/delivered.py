@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
-from bus.model.record import Lane, Operation
+from bus.model.record import Group, Lane, Operation
 from bus.wire.topics import Position
 
 
@@ -35,7 +35,14 @@ class DeliveredRecord:
     fields: Mapping[str, object]
     """Values by field, as Python knows them: date, datetime, Decimal, UUID…"""
     position: Position
-    """Place in the topic it was read from."""
+    """Place in the topic it was read from; of a first load, in the accepted topic."""
+    group: Group | None = None
+    """Its place in a group that is taken together (`Subscriber.groups`); None: it stands alone."""
+
+    @property
+    def ends_unit(self) -> bool:
+        """Whether nothing follows that has to be taken together with it."""
+        return self.group is None or self.group.index == self.group.size - 1
 
 
 def json_line(record: DeliveredRecord) -> str:
@@ -56,11 +63,13 @@ def json_line(record: DeliveredRecord) -> str:
         "lane": record.lane.value,
         "fields": dict(record.fields),
         "position": str(record.position),
+        "group": None if record.group is None else str(record.group),
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=_as_text)
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=as_text)
 
 
-def _as_text(value: object) -> str:
+def as_text(value: object) -> str:
+    """Write a value that JSON does not know; see `json_line`."""
     match value:
         case datetime() if value.tzinfo is not None:
             return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

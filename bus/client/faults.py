@@ -13,14 +13,16 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from bus.errors import DocumentError, Unavailable
+from bus.errors import DocumentError, Unavailable, Words
+from bus.texts import Message, message
 
 _REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError)
 _UNKNOWN = (AuthenticationFailedError, SaslAuthenticationFailed)
+_START_AGAIN = message("error.client.start_again")
 
 
 @contextmanager
-def translated(doing: str, hint: str = "then start again") -> Iterator[None]:
+def translated(doing: Words, hint: Words = _START_AGAIN) -> Iterator[None]:
     """Raise faults of the Kafka client as the bus's own.
 
     Args:
@@ -34,17 +36,14 @@ def translated(doing: str, hint: str = "then start again") -> Iterator[None]:
     try:
         yield
     except _REFUSED as problem:
-        raise DocumentError(
-            f"{doing}: the cluster refuses it ({type(problem).__name__}: {problem}); the right "
-            "follows from the agency's document and the agreements in force: look at them, then "
-            "ask the bus's operator to run `bus catalogue apply`"
-        ) from problem
+        raise DocumentError(_told("error.client.refused", problem, doing=doing)) from problem
     except _UNKNOWN as problem:
-        raise DocumentError(
-            f"{doing}: the cluster does not accept name and password; run `bus system enrol`"
-        ) from problem
+        raise DocumentError(message("error.client.unknown", doing=doing)) from problem
     except (KafkaError, OSError, TimeoutError) as problem:
         raise Unavailable(
-            f"{doing}: Kafka does not answer ({type(problem).__name__}: {problem}); look whether "
-            f"it runs, {hint}"
+            _told("error.client.silent", problem, doing=doing, hint=hint)
         ) from problem
+
+
+def _told(key: str, problem: Exception, **values: object) -> Message:
+    return message(key, kind=type(problem).__name__, problem=problem, **values)

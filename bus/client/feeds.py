@@ -10,10 +10,11 @@ from typing import Final
 from bus.catalogue.snapshot import Snapshot
 from bus.client.delivered import DeliveredRecord
 from bus.client.subscription import Feed, feeds_of
-from bus.errors import InvariantBroken, Unavailable
+from bus.errors import InvariantBroken, Unavailable, Words
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import RegistryRecord
+from bus.texts import message
 from bus.wire.topics import Position
 
 _CATALOGUE_S: Final = 30.0
@@ -36,7 +37,7 @@ class Feeds:
             DocumentError: No agreement in force.
         """
         self.dataset = dataset
-        self.doing = f"reading dataset {dataset} as system {system}"
+        self.doing = message("doing.client.reading", dataset=dataset, system=system)
         self._system = system
         self._catalogue = catalogue
         self._clock = clock
@@ -65,13 +66,16 @@ class Feeds:
         feeds = self._found()
         if feeds.keys() != self._feeds.keys():
             raise Unavailable(
-                f"{self.doing}: the agreements in force lead to {', '.join(feeds)} now, not to "
-                f"{', '.join(self._feeds)} any more; start again, the records of a new topic "
-                "come from its beginning"
+                message(
+                    "error.client.other_topics",
+                    doing=self.doing,
+                    now=", ".join(feeds),
+                    before=", ".join(self._feeds),
+                )
             )
         self._basis, self._feeds = basis, feeds
 
-    async def snapshot_for(self, version: int, place: str) -> Snapshot:
+    async def snapshot_for(self, version: int, place: Words) -> Snapshot:
         """Give a catalogue not older than the one that judged a record.
 
         Args:
@@ -85,23 +89,33 @@ class Feeds:
             snapshot = await asyncio.wait_for(self._catalogue.at_least(version), _CATALOGUE_S)
         except TimeoutError as problem:
             raise Unavailable(
-                f"{self.doing}: record {place} was judged by catalogue {version}, which did not "
-                f"come within {_CATALOGUE_S:.0f} s; look whether `bus catalogue apply` ended well"
+                message(
+                    "error.client.no_such_catalogue",
+                    doing=self.doing,
+                    place=place,
+                    version=version,
+                    wait_s=_CATALOGUE_S,
+                )
             ) from problem
         self.refresh()
         return snapshot
 
-    def decode(self, position: Position, record: RegistryRecord) -> DeliveredRecord:
+    def decode(self, topic: str, position: Position, record: RegistryRecord) -> DeliveredRecord:
         """Read a record's value by the schema that its writer used.
+
+        Args:
+            topic: Of those that serve the system; its mask cut the value.
+            position: Where the record was found.
+            record: Proved.
 
         Raises:
             InvariantBroken: The topic can't hold a value of this schema.
         """
-        decode = self._feeds[position.topic].decoders.get(record.schema_id)
+        decode = self._feeds[topic].decoders.get(record.schema_id)
         if decode is None:
             raise InvariantBroken(
                 f"record {position} has schema {record.schema_id}, which the catalogue does not "
-                f"know for {position.topic}; tell the bus's operator"
+                f"know for {topic}; tell the bus's operator"
             )
         return DeliveredRecord(
             agency=record.agency,
@@ -115,6 +129,7 @@ class Feeds:
             lane=record.lane,
             fields=decode(record.value),
             position=position,
+            group=record.group,
         )
 
     def _present(self) -> tuple[int, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from typing import Final
 
@@ -15,7 +16,13 @@ from aiokafka.errors import (
 )
 
 from bus.client.faults import translated
+from bus.client.ledger import Ledger
+from bus.client.log_reader import LogReader
+from bus.client.own_log import Source
+from bus.client.report import Outcome
 from bus.kafka.cluster import Cluster
+from bus.model.verdict import Reason
+from bus.texts import message
 from bus.wire import topics
 
 _POLL_S: Final = 0.2
@@ -44,7 +51,7 @@ async def await_judged(
     """
     clock = asyncio.get_running_loop().time
     deadline = clock() + timeout_s
-    with translated(f"asking how far topic {topic} is judged"):
+    with translated(message("doing.client.judged", topic=topic)):
         admin = AIOKafkaAdminClient(**cluster.aiokafka_options())
         try:
             await admin.start()
@@ -72,3 +79,41 @@ async def _judged(
         return judged
     # Why max: a partition without a commit is answered with -1.
     return judged | {place.partition: max(0, committed[place].offset) for place in committed}
+
+
+async def outcome_of(
+    cluster: Cluster,
+    source: Source,
+    ledger: Ledger,
+    log: LogReader,
+    starts: Mapping[int, int],
+    *,
+    timeout_s: float,
+) -> Outcome:
+    """Wait until the bus has judged what a publisher sent, and count what it made of it.
+
+    Args:
+        cluster: Reached as the publishing system.
+        source: Who publishes what.
+        ledger: The publisher's memory, which knows all that was sent.
+        log: Reads refusals into it.
+        starts: Partition → offset behind which records count.
+        timeout_s: How long to wait; what is not judged then is pending.
+    """
+    sent = {partition: ledger.tally(partition, start) for partition, start in starts.items()}
+    ends = {partition: tally.end for partition, tally in sent.items() if tally.records}
+    judged = await await_judged(cluster, source.inbound, ends, timeout_s=timeout_s)
+    await log.read_to_end()
+    accepted = 0
+    quarantined: Counter[Reason] = Counter()
+    for partition, start in starts.items():
+        quarantined.update(ledger.tally(partition, start).refused)
+        passed = ledger.tally(partition, start, judged.get(partition, 0))
+        accepted += passed.records - sum(passed.refused.values())
+    count = sum(tally.records for tally in sent.values())
+    return Outcome(
+        sent=count,
+        accepted=accepted,
+        quarantined=dict(quarantined),
+        pending=count - accepted - quarantined.total(),
+    )

@@ -15,13 +15,17 @@ from pathlib import Path
 from typing import Final, Self
 
 from bus.client import ledger_queries
-from bus.client.decision import KnownVersion, Standing
+from bus.client.decision import KnownVersion, Standing, standing
 from bus.errors import DocumentError
 from bus.model.identifiers import RecordId
+from bus.model.record import Operation
 from bus.model.verdict import Reason
+from bus.texts import message
 from bus.wire.topics import Position
 
-_FORMAT: Final = 1
+_FORMAT: Final = 3
+_FORMAT_WITHOUT_ATTEMPTS: Final = 2
+_FORMAT_WITHOUT_OPERATIONS: Final = 1
 _NO_STOP: Final = 2**63 - 1
 
 
@@ -32,6 +36,7 @@ class LoggedVersion:
     key: str
     version: int
     record_id: RecordId
+    operation: Operation
     supersedes: RecordId | None
     fingerprint: bytes
     partition: int
@@ -46,6 +51,19 @@ class LoggedRefusal:
     offset: int
     """Place of the inbound record."""
     reason: Reason
+    attempt: int
+    """How often it had been released before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedRelease:
+    """One inbound record that was set aside and has come out of quarantine."""
+
+    partition: int
+    offset: int
+    """Place of the inbound record."""
+    attempt: int
+    """Answers the refusals of lower attempts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +77,7 @@ class Tally:
 
 
 class Ledger:
-    """The memory of one system about one dataset; has one user (`bus.client.single_writer`)."""
+    """The memory of one system about one dataset; has one user (`bus.process.lock`)."""
 
     def __init__(self, connection: sqlite3.Connection, topic: str) -> None:
         """Take an open file; see `open`."""
@@ -83,7 +101,11 @@ class Ledger:
             # Why not FULL: what a power cut takes back is read from the log again.
             connection.execute("PRAGMA synchronous = NORMAL")
             (written,) = connection.execute("PRAGMA user_version").fetchone()
-            if written not in {0, _FORMAT}:
+            if written == _FORMAT_WITHOUT_OPERATIONS:
+                connection.executescript(ledger_queries.ADD_OPERATIONS)
+            if written in {_FORMAT_WITHOUT_OPERATIONS, _FORMAT_WITHOUT_ATTEMPTS}:
+                connection.executescript(ledger_queries.ADD_ATTEMPTS)
+            elif written not in {0, _FORMAT}:
                 raise _unusable(path, f"format {written}, not {_FORMAT}")
             connection.executescript(ledger_queries.TABLES)
             connection.execute(f"PRAGMA user_version = {_FORMAT}")
@@ -128,8 +150,10 @@ class Ledger:
         for (
             version,
             record_id,
+            operation,
+            supersedes,
             fingerprint,
-            standing,
+            state,
             partition,
             offset,
             reason,
@@ -138,12 +162,14 @@ class Ledger:
             known = KnownVersion(
                 version=version,
                 record_id=RecordId(record_id),
+                operation=Operation(operation),
+                supersedes=None if supersedes is None else RecordId(supersedes),
                 fingerprint=fingerprint,
-                standing=Standing(standing),
+                standing=Standing(state),
                 quarantine_id=None if reason is None else str(position),
             )
             found.append(known)
-            if known.standing is Standing.STANDS and not whole:
+            if not whole and known.standing is Standing.STANDS and standing(found) is not None:
                 break
         return found
 
@@ -152,41 +178,38 @@ class Ledger:
         *,
         sent: Iterable[LoggedVersion] = (),
         refused: Iterable[LoggedRefusal] = (),
+        released: Iterable[LoggedRelease] = (),
         positions: Mapping[tuple[str, int], int],
     ) -> None:
         """Take in what was read from the log, all of it or nothing.
 
-        A version that is known keeps what was read of it first. A refusal of a record that is not
-        known (of another system, or gone from the log) changes nothing.
+        A version that is known keeps what was read of it first. Refusals and releases may come in
+        any order and again; one of a record that is not known (of another system, or gone from the
+        log) changes nothing.
 
         Args:
             sent: In the order of the log.
             refused: Of records taken in before, or with this call.
+            released: Likewise.
             positions: Next offset of each topic-partition that was read.
         """
         with _transaction(self._connection) as connection:
             for version in sent:
                 connection.execute(ledger_queries.ADD, _parameters(version))
             for refusal in refused:
-                self._refuse(refusal)
+                self._settle(ledger_queries.REFUSE, refusal, reason=refusal.reason.value)
+            for release in released:
+                self._settle(ledger_queries.RELEASE, release)
             connection.executemany(
                 ledger_queries.MOVE,
                 [(*place, next_offset) for place, next_offset in positions.items()],
             )
 
-    def _refuse(self, refusal: LoggedRefusal) -> None:
-        rows = self._connection.execute(
-            ledger_queries.REFUSE,
-            {
-                "reason": refusal.reason.value,
-                "partition": refusal.partition,
-                "offset": refusal.offset,
-            },
-        ).fetchall()
-        for key, record_id in rows:
-            self._connection.execute(
-                ledger_queries.HANG_FOLLOWERS, {"key": key, "record_id": record_id}
-            )
+    def _settle(self, query: str, found: LoggedRefusal | LoggedRelease, **more: str) -> None:
+        """Note what became of a record, and what now stands of its entry."""
+        place = {"partition": found.partition, "offset": found.offset, "attempt": found.attempt}
+        for (key,) in self._connection.execute(query, place | more).fetchall():
+            self._connection.execute(ledger_queries.SETTLE, {"key": key})
 
     def tally(self, partition: int, start: int, stop: int = _NO_STOP) -> Tally:
         """Count the own records between two offsets of a partition, and those refused by reason.
@@ -241,6 +264,7 @@ def _parameters(version: LoggedVersion) -> dict[str, object]:
         "key": version.key,
         "version": version.version,
         "record_id": version.record_id,
+        "operation": version.operation.value,
         "supersedes": version.supersedes,
         "fingerprint": version.fingerprint,
         "partition": version.partition,
@@ -249,8 +273,4 @@ def _parameters(version: LoggedVersion) -> dict[str, object]:
 
 
 def _unusable(path: Path, problem: str) -> DocumentError:
-    return DocumentError(
-        f"{path}: the publisher's memory can't be read ({problem}); remove the file, it is read "
-        "from the log again; where the log no longer begins at its first record, restore the "
-        "file from a backup instead"
-    )
+    return DocumentError(message("error.client.memory_unreadable", path=path, problem=problem))

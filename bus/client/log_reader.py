@@ -10,13 +10,22 @@ from typing import Final, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bus.client.faults import translated
-from bus.client.ledger import Ledger
+from bus.client.ledger import Ledger, LoggedRefusal, LoggedRelease, LoggedVersion
 from bus.client.log_identity import topic_id
-from bus.client.own_log import Place, Source, own_version, refusal_of, starting_offsets
+from bus.client.own_log import (
+    Place,
+    Source,
+    own_version,
+    receipt_of,
+    refusal_of,
+    starting_offsets,
+)
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
+from bus.kafka.reading import SHORT_WAIT_MS, learn_topics
 from bus.model.record import RawRecord
+from bus.texts import message
 
 _SILENCE_S: Final = 30.0
 """How long a log that has not been read to its end may give nothing."""
@@ -25,7 +34,10 @@ _BATCH_RECORDS: Final = 2_000
 
 
 class LogReader:
-    """Reads the in-topic and the quarantine topic of one publisher, from where it stopped."""
+    """Reads the in-topic of one publisher, and what became of its records, from where it stopped.
+
+    What became of them stands in the topics of quarantine and receipts.
+    """
 
     def __init__(self, cluster: Cluster, source: Source, ledger: Ledger, memory: Path) -> None:
         """Prepare; entering it connects and finds where to read on."""
@@ -35,7 +47,7 @@ class LogReader:
         self._memory = memory
         self._consumer: AIOKafkaConsumer | None = None
         self._inbound: list[TopicPartition] = []
-        self._quarantine: list[TopicPartition] = []
+        self._outcomes: list[TopicPartition] = []
 
     async def __aenter__(self) -> Self:
         """Connect.
@@ -51,13 +63,18 @@ class LogReader:
             isolation_level="read_committed",
             fetch_max_bytes=_FETCH_BYTES_MAX,
             max_poll_records=_BATCH_RECORDS,
+            fetch_max_wait_ms=SHORT_WAIT_MS,
             **self._cluster.aiokafka_options(),
         )
         try:
-            with translated(f"reading the log of {self._source}"):
+            with translated(message("doing.client.log", source=self._source)):
                 await consumer.start()
-                self._inbound = await self._partitions(self._source.inbound)
-                self._quarantine = await self._partitions(self._source.quarantine)
+                source = self._source
+                outcomes = (source.quarantine, source.receipts)
+                await learn_topics(consumer, (source.inbound, *outcomes))
+                self._inbound = await self._partitions(source.inbound)
+                for topic in outcomes:
+                    self._outcomes += await self._partitions(topic)
                 await self._bind()
                 await self._assign()
         except BaseException:
@@ -78,10 +95,8 @@ class LogReader:
         assert self._consumer is not None
         readable = await self._consumer.topics()
         if topic not in readable:
-            raise Unavailable(
-                f"topic {topic} can't be seen by system {self._source.system}: it does not exist "
-                "or the system may not read it; ask the bus's operator to run `bus catalogue apply`"
-            )
+            system = self._source.system
+            raise Unavailable(message("error.client.topic_unseen", topic=topic, system=system))
         # Why: the client knows the partitions of a topic only when it was asked something of it.
         await self._consumer.end_offsets([TopicPartition(topic, 0)])
         numbers = self._consumer.partitions_for_topic(topic) or ()
@@ -89,16 +104,15 @@ class LogReader:
 
     async def _bind(self) -> None:
         """Make sure that the memory is of these topics, and not of others of their names."""
-        for topic in (self._source.inbound, self._source.quarantine):
+        for topic in (self._source.inbound, self._source.quarantine, self._source.receipts):
             if not self._ledger.bind(topic, await topic_id(self._cluster, topic)):
                 raise DocumentError(
-                    f"{self._memory}: {topic} was made anew since it was read; what the memory "
-                    "holds was never sent to this one: remove the file, then start again"
+                    message("error.client.topic_anew", memory=self._memory, topic=topic)
                 )
 
     async def _assign(self) -> None:
         assert self._consumer is not None
-        places = [*self._inbound, *self._quarantine]
+        places = [*self._inbound, *self._outcomes]
         beginnings = _plain(await self._consumer.beginning_offsets(places))
         ends = _plain(await self._consumer.end_offsets(places))
         starts = starting_offsets(
@@ -109,7 +123,7 @@ class LogReader:
             self._consumer.seek(TopicPartition(topic, partition), offset)
 
     async def read_to_end(self) -> Mapping[int, int]:
-        """Take in all that the two topics hold now.
+        """Take in all that the topics hold now.
 
         Returns: The end of each partition of the in-topic, up to which it was read.
 
@@ -117,12 +131,12 @@ class LogReader:
             Unavailable: The log could not be read to its end.
         """
         assert self._consumer is not None, "entered first"
-        with translated(f"reading the log of {self._source}"):
+        with translated(message("doing.client.log", source=self._source)):
             # Why this order: every record that a refusal names is then read before the refusal.
-            quarantine_ends = await self._consumer.end_offsets(self._quarantine)
+            outcome_ends = await self._consumer.end_offsets(self._outcomes)
             inbound_ends = await self._consumer.end_offsets(self._inbound)
             await self._read(inbound_ends)
-            await self._read(quarantine_ends)
+            await self._read(outcome_ends)
         return {place.partition: end for place, end in inbound_ends.items()}
 
     async def _read(self, ends: Mapping[TopicPartition, int]) -> None:
@@ -144,19 +158,23 @@ class LogReader:
             if fetched:
                 last_news = clock()
             elif clock() - last_news > _SILENCE_S:
+                place, end = "/".join(map(str, behind[0])), ends[behind[0]]
                 raise Unavailable(
-                    f"{behind[0].topic}/{behind[0].partition} gave nothing for {_SILENCE_S:.0f} s "
-                    f"before its end at {ends[behind[0]]}; look at the broker's log, then start "
-                    "again: what was sent is not sent twice"
+                    message("error.client.log_silent", place=place, wait_s=_SILENCE_S, end=end)
                 )
 
     def _take(self, records: Sequence[RawRecord], positions: Mapping[Place, int]) -> None:
-        inbound = self._source.inbound
-        sent = (own_version(raw, self._source) for raw in records if raw.topic == inbound)
-        refused = (refusal_of(raw, self._source) for raw in records if raw.topic != inbound)
+        source = self._source
+        readers = {
+            source.inbound: own_version,
+            source.quarantine: refusal_of,
+            source.receipts: receipt_of,
+        }
+        found = [readers[raw.topic](raw, source) for raw in records]
         self._ledger.take(
-            sent=[version for version in sent if version is not None],
-            refused=[refusal for refusal in refused if refusal is not None],
+            sent=[one for one in found if isinstance(one, LoggedVersion)],
+            refused=[one for one in found if isinstance(one, LoggedRefusal)],
+            released=[one for one in found if isinstance(one, LoggedRelease)],
             positions=positions,
         )
 

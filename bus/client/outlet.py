@@ -11,10 +11,12 @@ from typing import Any, Final, TypeVar
 from aiokafka.partitioner import DefaultPartitioner
 
 from bus.client.faults import translated
-from bus.errors import Unavailable
+from bus.enforce.groups import GROUP_BYTES_MAX
+from bus.errors import DocumentError, Unavailable, Words
 from bus.kafka.producer import BatchProducer
 from bus.route.delivery import Delivery
 from bus.route.plan import sign
+from bus.texts import message
 from bus.wire.headers import headers_bytes
 from bus.wire.signature import BATCH_LEAVES_MAX, BatchSigner
 
@@ -31,7 +33,7 @@ ACKNOWLEDGEMENT_S: Final = 60.0
 """How long the cluster may take to make one batch durable, a change of leader included."""
 _SIGNATURE_BYTES: Final = 512
 """Of header `bus_sig` and Kafka's own fields, at most: 64 and 8 hashes and names."""
-_HINT: Final = "then publish the same rows again: what the topic holds is not sent twice"
+_HINT: Final = message("error.client.publish_again")
 
 
 def size_bytes_of(delivery: Delivery) -> int:
@@ -58,7 +60,7 @@ class Outlet:
         producer: BatchProducer,
         signer: BatchSigner,
         partitions: Sequence[int],
-        doing: str,
+        doing: Words,
     ) -> None:
         """Begin empty.
 
@@ -99,6 +101,31 @@ class Outlet:
         batch.size_bytes += size_bytes
         if len(batch.deliveries) == BATCH_LEAVES_MAX:
             await self._send(delivery.partition)
+
+    async def add_together(self, deliveries: Sequence[Delivery]) -> None:
+        """Take the members of a group, which lie in one partition, into one batch.
+
+        Raises:
+            DocumentError: They are larger than the bus takes together; none is sent.
+            Unavailable: As in `add`.
+        """
+        size_bytes = sum(map(size_bytes_of, deliveries))
+        if size_bytes > GROUP_BYTES_MAX:
+            raise DocumentError(
+                message(
+                    "error.client.group_too_large",
+                    doing=self._doing,
+                    size_bytes=size_bytes,
+                    size_bytes_max=GROUP_BYTES_MAX,
+                )
+            )
+        partition = deliveries[0].partition
+        batch = self._waiting[partition]
+        is_full = batch.size_bytes + size_bytes > BATCH_BYTES_MAX
+        if is_full or len(batch.deliveries) + len(deliveries) > BATCH_LEAVES_MAX:
+            await self._send(partition)
+        for delivery in deliveries:
+            await self.add(delivery)
 
     async def wait_due(self, coming: asyncio.Future[_T]) -> None:
         """Wait until a batch is due, or until what is coming has come."""
@@ -161,7 +188,11 @@ class Outlet:
             if not done:
                 # Why here: an idempotent producer tries for ever, and nobody would be told.
                 raise Unavailable(
-                    f"{self._doing}: Kafka did not confirm a batch within "
-                    f"{ACKNOWLEDGEMENT_S:.0f} s; look whether it runs, {_HINT}"
+                    message(
+                        "error.client.unconfirmed",
+                        doing=self._doing,
+                        wait_s=ACKNOWLEDGEMENT_S,
+                        hint=_HINT,
+                    )
                 )
             acknowledgement.result()

@@ -1,17 +1,19 @@
-"""What the log says of a publisher's own records: sent, and set aside. Pure."""
+"""What the log says of a publisher's own records: sent, set aside, released. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
 
-from bus.client.ledger import LoggedRefusal, LoggedVersion
+from bus.client.ledger import LoggedRefusal, LoggedRelease, LoggedVersion
 from bus.errors import DocumentError, InvariantBroken
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 from bus.model.record import RawRecord
+from bus.quarantine.entry import QuarantineState
 from bus.quarantine.reading import parse_entry
+from bus.quarantine.receipt import parse_receipt
+from bus.texts import message
 from bus.wire import topics
 from bus.wire.headers import Flaw, parse_envelope
 
@@ -37,8 +39,19 @@ class Source:
         """Topic in which the bus sets its records aside."""
         return topics.quarantine(self.agency)
 
+    @property
+    def receipts(self) -> str:
+        """Topic in which the bus tells what became of them."""
+        return topics.receipts(self.agency)
+
     def __str__(self) -> str:
-        return f"dataset {self.dataset} of {self.agency}, by system {self.system}"
+        return self.spoken("en")
+
+    def spoken(self, language: str) -> str:
+        """Say it in a language: `en` or `ru`."""
+        return message(
+            "doing.client.source", dataset=self.dataset, agency=self.agency, system=self.system
+        ).spoken(language)
 
 
 def fingerprint_of(value: bytes) -> bytes:
@@ -62,6 +75,7 @@ def own_version(raw: RawRecord, source: Source) -> LoggedVersion | None:
         key=raw.key.decode(),
         version=envelope.version,
         record_id=envelope.record_id,
+        operation=envelope.operation,
         supersedes=envelope.supersedes,
         fingerprint=fingerprint_of(raw.value),
         partition=raw.partition,
@@ -84,13 +98,35 @@ def refusal_of(raw: RawRecord, source: Source) -> LoggedRefusal | None:
         ) from problem
     if entry.topic != source.inbound:
         return None
-    return LoggedRefusal(partition=entry.partition, offset=entry.offset, reason=entry.reason)
+    return LoggedRefusal(
+        partition=entry.partition, offset=entry.offset, reason=entry.reason, attempt=entry.attempt
+    )
 
 
-_LOST: Final = (
-    "restore the file from a backup, or copy it from the host that published last; without it "
-    "a version number could be given twice"
-)
+def receipt_of(raw: RawRecord, source: Source) -> LoggedRefusal | LoggedRelease | None:
+    """Read a record of the receipts' topic; None where it is not about the in-topic.
+
+    The fund's refusals are told there alone, and only the latest state of an entry, so that a
+    receipt of a discarded record may be the first word of its refusal.
+
+    Raises:
+        InvariantBroken: The bus did not write it so.
+    """
+    receipt = parse_receipt(raw)
+    place = topics.parse_position(receipt.quarantine_id)
+    if place.topic != source.inbound:
+        return None
+    partition, offset, attempt = place.partition, place.offset, receipt.attempt
+    match receipt.state:
+        case QuarantineState.RELEASED:
+            return LoggedRelease(partition=partition, offset=offset, attempt=attempt)
+        case QuarantineState.SUPERSEDED:
+            # Why one more: nothing was released, and the refusal of this attempt is void.
+            return LoggedRelease(partition=partition, offset=offset, attempt=attempt + 1)
+        case _:
+            return LoggedRefusal(
+                partition=partition, offset=offset, reason=receipt.reason, attempt=attempt
+            )
 
 
 def starting_offsets(
@@ -114,18 +150,16 @@ def starting_offsets(
     starts = {}
     for (topic, partition), beginning in beginnings.items():
         start = stored.get((topic, partition), 0)
-        where = f"{topic}/{partition}"
+        place = {"memory": memory, "topic": topic, "partition": partition}
         if start < beginning:
-            known = f"was read to {start}" if start else "was never read, or its memory is lost"
+            known = message(
+                "error.client.read_to" if start else "error.client.never_read", start=start
+            )
             raise DocumentError(
-                f"{memory}: {where} {known}, and the log begins at {beginning} now; what was sent "
-                f"in between is not known; {_LOST}"
+                message("error.client.log_lost", known=known, beginning=beginning, **place)
             )
         if start > ends[topic, partition]:
-            raise DocumentError(
-                f"{memory}: {where} was read to {start}, but the log ends at "
-                f"{ends[topic, partition]}: it is another log; where the topic was meant to begin "
-                "anew, remove the file"
-            )
+            end = ends[topic, partition]
+            raise DocumentError(message("error.client.other_log", start=start, end=end, **place))
         starts[topic, partition] = start
     return starts

@@ -12,10 +12,10 @@ from bus.errors import InvariantBroken
 from bus.model.identifiers import DatasetCode, KeyId
 from bus.model.record import BatchSignature, RawRecord, RegistryRecord
 from bus.wire import topics
-from bus.wire.headers import Flaw, parse_delivered, parse_envelope, signed_values
+from bus.wire.headers import ADDED_TO_ACCEPTED, Flaw, parse_delivered, parse_envelope, signed_values
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
 
-_BEHIND: Final = frozenset({"bus_in", "bus_catalogue"})
+_BEHIND: Final = frozenset(ADDED_TO_ACCEPTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def _claim(raw: RawRecord, dataset: DatasetCode, snapshot: Snapshot, *, is_view:
     if isinstance(envelope, Flaw) or source.dataset != dataset:
         raise _forged(raw, "its headers do not agree with each other")
     header = next((value for name, value in sent if name == "bus_sig"), b"")
-    signature = parse_signature(header)
+    signature = parse_signature(header or b"")  # Kafka lets a header have no value
     if signature is None:
         raise _forged(raw, "it has no signature")
     public_key = _key(snapshot, signature.key_id, None if is_view else record)

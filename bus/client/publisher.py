@@ -11,9 +11,8 @@ read it. Equal rows of such two have one record id, which the bus takes for a re
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Self, TypeAlias
@@ -22,32 +21,38 @@ from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import locked_schema_id
 from bus.client.decision import Next, Repeat
 from bus.client.faults import translated
-from bus.client.judgement import await_judged
+from bus.client.judgement import outcome_of
 from bus.client.ledger import Ledger
 from bus.client.log_reader import LogReader
 from bus.client.outlet import BATCH_BYTES_MAX, RECORD_BYTES_MAX, Outlet, size_bytes_of
 from bus.client.own_log import Source, fingerprint_of
 from bus.client.paced import paced
 from bus.client.report import Outcome, PublishReport
-from bus.client.rows import PreparedRow, RowEncoder, UnsendableRow, unsendable
+from bus.client.row_rules import CheckedRows, RowRules
+from bus.client.rows import PreparedRow, RowEncoder, RowGiven, UnsendableRow
 from bus.client.run import Run
-from bus.client.sending import decide_row, envelope_of, source_of
-from bus.client.single_writer import single_writer
+from bus.client.sending import (
+    Chosen,
+    as_group,
+    check_group_size,
+    decide_row,
+    envelope_of,
+    source_of,
+    too_large,
+)
 from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Envelope, Lane
-from bus.model.verdict import Reason
+from bus.process.lock import alone
 from bus.route.delivery import Delivery
-from bus.tables.fitting import MappedRow
-from bus.tables.table import BadRow
+from bus.texts import message
 from bus.wire import topics
 from bus.wire.headers import compose
 from bus.wire.signature import BatchSigner
 
-RowGiven: TypeAlias = MappedRow | BadRow | Mapping[str, object]
 Progress: TypeAlias = Callable[[PublishReport], None]
 """Told the counts so far; `keys_more_than_once` is counted at the end only."""
 
@@ -64,7 +69,8 @@ class Publisher:
         *,
         cluster: Cluster,
         source: Source,
-        rows: RowEncoder,
+        rows: RowEncoder | CheckedRows,
+        checked: CheckedRows,
         ledger: Ledger,
         log: LogReader,
         outlet: Outlet,
@@ -75,6 +81,7 @@ class Publisher:
         self._cluster = cluster
         self._source = source
         self._rows = rows
+        self._checked = checked
         self._ledger = ledger
         self._log = log
         self._outlet = outlet
@@ -95,6 +102,7 @@ class Publisher:
         signer: BatchSigner,
         clock: Callable[[], datetime],
         event_time_field: str | None = None,
+        send_broken: bool = False,
     ) -> AsyncIterator[Self]:
         """Connect, and learn from the log what this system has sent of the dataset.
 
@@ -106,6 +114,8 @@ class Publisher:
             signer: With the system's key.
             clock: Gives the present, aware: the event time of rows that do not say theirs.
             event_time_field: Field that says when a row's content came to be.
+            send_broken: Send rows that break a rule of the contract too; they come into quarantine.
+                Without it such a row is not sent, and told with every rule that it breaks.
 
         Raises:
             DocumentError: The system does not provide the dataset, lacks a right, or its memory
@@ -117,11 +127,12 @@ class Publisher:
         contract = region.contracts[dataset]
         schema_id = locked_schema_id(region, dataset, contract.newest.number)
         rows = RowEncoder(contract, schema_id, event_time_field)
+        checked = CheckedRows(rows, RowRules(contract, schema_id), clock)
         folder = home / "publish" / system
         folder.mkdir(parents=True, exist_ok=True)
         memory = folder / f"{dataset}.sqlite"
         async with AsyncExitStack() as stack:
-            stack.enter_context(single_writer(folder / f"{dataset}.lock", str(source)))
+            stack.enter_context(_single_writer(folder / f"{dataset}.lock", source))
             ledger = Ledger.open(memory, source.inbound)
             stack.callback(ledger.close)
             log = await stack.enter_async_context(LogReader(cluster, source, ledger, memory))
@@ -129,19 +140,24 @@ class Publisher:
             producer = BatchProducer(
                 cluster, client_id=f"{system}.publisher", batch_bytes=BATCH_BYTES_MAX
             )
-            doing = f"publishing {source}"
+            doing = message("doing.client.publishing", source=source)
             with translated(doing):
                 await stack.enter_async_context(producer)
             yield cls(
                 cluster=cluster,
                 source=source,
-                rows=rows,
+                rows=rows if send_broken else checked,
+                checked=checked,
                 ledger=ledger,
                 log=log,
                 outlet=Outlet(producer, signer, log.partitions, doing),
                 clock=clock,
                 starts=starts,
             )
+
+    def check(self, rows: Iterable[RowGiven]) -> tuple[UnsendableRow, ...]:
+        """Tell every row that would not be sent, with all its problems at once; sends nothing."""
+        return self._checked.unsendable(rows)
 
     async def publish(
         self,
@@ -180,24 +196,61 @@ class Publisher:
             progress(report)
         return report
 
+    async def publish_group(
+        self, rows: Sequence[RowGiven], *, lane: Lane = Lane.LIVE
+    ) -> PublishReport:
+        """Send rows as one correction that no consumer sees half of, and return when it is durable.
+
+        For one change that touches several entries or versions: what stood under a wrong registry
+        number is annulled, and created under the right one. A row that can't be sent holds back
+        all; rows that are known already are left out.
+
+        Args:
+            rows: 2 to 64, in the order in which they are to be read.
+            lane: As in `publish`.
+
+        Raises:
+            DocumentError: There are fewer or more rows, or they are too large together.
+            Unavailable: As in `publish`.
+        """
+        check_group_size(len(rows))
+        self._take_over()
+        run = Run()
+        self._ledger.forget_seen()
+        chosen = [one for one in [self._choose(run, row, lane) for row in rows] if one is not None]
+        if chosen and run.is_sound:
+            await self._outlet.add_together(
+                as_group(chosen) if len(chosen) > 1 else [chosen[0].delivery]
+            )
+            for one in chosen:
+                run.count_sent(one.decision.operation)
+        await self._read_back(run)
+        self._note_keys()
+        self._is_usable = True
+        return run.report(keys_more_than_once=self._ledger.seen_more_than_once())
+
     def _take_over(self) -> None:
         """Begin a run; one that ends in a fault leaves the publisher unusable.
 
         Why: after a fault it is not known what was sent, and only reading the log anew tells.
         """
         if not self._is_usable:
-            raise Unavailable(
-                f"publishing {self._source}: this publisher is at work, or stopped at a fault "
-                "before; open a new one, it reads from the log what was sent"
-            )
+            raise Unavailable(message("error.client.publisher_used", source=self._source))
         self._is_usable = False
 
     async def _publish_row(self, run: Run, row: RowGiven, lane: Lane) -> None:
+        chosen = self._choose(run, row, lane)
+        if chosen is not None:
+            await self._outlet.add(chosen.delivery)
+            run.count_sent(chosen.decision.operation)
+
+    def _choose(self, run: Run, row: RowGiven, lane: Lane) -> Chosen | None:
+        """Decide what is sent for a row; None where nothing is."""
         run.rows += 1
         prepared = self._rows.prepare(row, run.rows)
         if isinstance(prepared, UnsendableRow):
             run.note_unsendable(prepared)
-            return
+            return None
         self._keys.append(prepared.key)
         known = run.pending(prepared.key)
         if known is None:
@@ -213,10 +266,11 @@ class Publisher:
                 envelope = envelope_of(prepared, decision, self._source, lane=lane, now=now)
                 delivery = self._delivery(prepared, envelope)
                 if size_bytes_of(delivery) > RECORD_BYTES_MAX:
-                    run.note_unsendable(_too_large(prepared, delivery))
-                    return
-                await self._outlet.add(delivery)
-                run.note_sent(prepared.key, known, decision, envelope.record_id, fingerprint)
+                    run.note_unsendable(too_large(prepared, delivery))
+                    return None
+                run.note_chosen(prepared.key, known, decision, envelope.record_id, fingerprint)
+                return Chosen(decision=decision, delivery=delivery, record_id=envelope.record_id)
+        return None
 
     def _delivery(self, row: PreparedRow, envelope: Envelope) -> Delivery:
         key = row.key.encode()
@@ -248,43 +302,24 @@ class Publisher:
             DocumentError: The system may not ask how far enforcement is.
             Unavailable: Kafka does not answer.
         """
-        sent = {
-            partition: self._ledger.tally(partition, start)
-            for partition, start in self._starts.items()
-        }
-        ends = {partition: tally.end for partition, tally in sent.items() if tally.records}
-        judged = await await_judged(self._cluster, self._source.inbound, ends, timeout_s=timeout_s)
-        await self._log.read_to_end()
-        accepted = 0
-        quarantined: Counter[Reason] = Counter()
-        for partition, start in self._starts.items():
-            quarantined.update(self._ledger.tally(partition, start).refused)
-            passed = self._ledger.tally(partition, start, judged.get(partition, 0))
-            accepted += passed.records - sum(passed.refused.values())
-        count = sum(tally.records for tally in sent.values())
-        return Outcome(
-            sent=count,
-            accepted=accepted,
-            quarantined=dict(quarantined),
-            pending=count - accepted - quarantined.total(),
+        return await outcome_of(
+            self._cluster, self._source, self._ledger, self._log, self._starts, timeout_s=timeout_s
         )
 
 
+def _single_writer(path: Path, source: Source) -> AbstractContextManager[None]:
+    """Keep a second publisher of this host away: two would number versions twice."""
+    return alone(
+        path,
+        lambda pid: Unavailable(message("error.client.published_already", what=source, pid=pid)),
+    )
+
+
 async def _read_region(cluster: Cluster) -> Region:
-    with translated(f"reading the catalogue as system {cluster.principal}"):
+    with translated(message("doing.client.catalogue", system=cluster.principal)):
         async with CatalogueReader(cluster) as reader:
             await reader.read_to_end()
             documents = reader.documents()
     if not documents:
-        raise Unavailable(f"topic {topics.CATALOGUE} holds no catalogue; run `bus catalogue apply`")
+        raise Unavailable(message("error.kafka.no_catalogue", topic=topics.CATALOGUE))
     return parse_region(documents)
-
-
-def _too_large(row: PreparedRow, delivery: Delivery) -> UnsendableRow:
-    size_bytes = size_bytes_of(delivery)
-    return unsendable(
-        row.number,
-        None,
-        f"the record has {size_bytes:,} bytes; the bus carries at most {RECORD_BYTES_MAX:,}",
-        f"запись занимает {size_bytes:,} байт; шина передаёт не более {RECORD_BYTES_MAX:,}",
-    )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Container, Sequence
 from typing import Final
 
 from bus.model.identifiers import RecordId
-from bus.model.record import RawRecord
+from bus.model.record import RawRecord, RegistryRecord
 from bus.wire.record_id import is_record_id
 
 WINDOW_RECORDS: Final = 32_768
@@ -37,6 +38,19 @@ class RecentIds:
         if len(self._ids) > self._size:
             self._ids.popitem(last=False)
         return False
+
+    def are_known(self, unit: Sequence[RegistryRecord], passed: Container[RecordId]) -> bool:
+        """Tell whether all that is taken together was delivered before, and remember it.
+
+        Why not one by one: a group of which one member is new has to come whole, or its reader
+        would write half a correction, and nobody would say that it has ended.
+
+        Args:
+            unit: A record that stands alone, or the members of a group.
+            passed: Ids that a first load gave already.
+        """
+        known = [self.is_repeat(one.record_id) or one.record_id in passed for one in unit]
+        return all(known)
 
     def remember(self, raw: RawRecord) -> None:
         """Remember the id of a record that is not delivered; one without an id is passed over."""

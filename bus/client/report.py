@@ -15,9 +15,11 @@ class PublishReport:
 
     rows: int
     sent: int
-    """Acknowledged by all in-sync replicas; `created + corrected`."""
+    """Acknowledged by all in-sync replicas; `created + corrected + annulled + ceased`."""
     created: int
     corrected: int
+    annulled: int
+    ceased: int
     repeats: int
     """Rows whose newest version in the log is equal already."""
     unsendable: tuple[UnsendableRow, ...]

@@ -5,16 +5,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import Any, Final
+from typing import Any, Final, Self, TypeAlias
 
 from bus.contracts.avro_types import fields_of_record, is_nullable
 from bus.contracts.contract import Contract, VersionSource
 from bus.contracts.encode import NotEncodable, encoder
+from bus.errors import Words, say
+from bus.model.record import Operation
 from bus.tables.fitting import MappedRow
 from bus.tables.table import BadRow
+from bus.texts import message
 from bus.wire.headers import VERSION_MAX
 
 _ABSENT: Final = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Annul:
+    """Values of an entry whose standing version never was true: it is taken back."""
+
+    values: Mapping[str, object]
+    """Of the version that is annulled: a consumer sees by them what was wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cease:
+    """Values of an entry that has come to an end: it stays, closed at the record's event time."""
+
+    values: Mapping[str, object]
+
+
+RowGiven: TypeAlias = MappedRow | BadRow | Annul | Cease | Mapping[str, object]
+"""A row as it is published: of a table, or values by field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +47,11 @@ class RowProblem:
     """Field of the schema; None: the row as a whole."""
     en: str
     ru: str
+
+    @classmethod
+    def of(cls, field: str | None, words: Words) -> Self:
+        """Say it in both languages."""
+        return cls(field=field, en=say(words, "en"), ru=say(words, "ru"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +75,8 @@ class PreparedRow:
     """From the source; None: the publisher numbers."""
     event_time: datetime | None
     """Aware; None: now."""
+    operation: Operation | None
+    """What the row says of itself; None: that its values are so."""
 
 
 class RowEncoder:
@@ -71,12 +100,11 @@ class RowEncoder:
         #: Whether the source numbers the versions, and not the publisher.
         self.is_numbered = contract.version_source is not VersionSource.PUBLISHER
         self._event_time_field = event_time_field
+        self._operations = contract.operations
         self._encode = encoder(contract.newest.schema, schema_id)
         self._defaults = _defaults(contract.newest.schema)
 
-    def prepare(
-        self, row: MappedRow | BadRow | Mapping[str, object], place: int
-    ) -> PreparedRow | UnsendableRow:
+    def prepare(self, row: RowGiven, place: int) -> PreparedRow | UnsendableRow:
         """Encode one row.
 
         Args:
@@ -87,30 +115,41 @@ class RowEncoder:
             case BadRow():
                 return _as_unsendable(row)
             case MappedRow():
-                return self._prepared(row.number, row.values, row.version)
+                return self._prepared(row.number, row.values, row.version, row.operation)
+            case Annul():
+                return self._prepared(place, row.values, None, Operation.ANNUL)
+            case Cease():
+                return self._prepared(place, row.values, None, Operation.CEASE)
             case _:
-                return self._prepared(place, row, None)
+                return self._prepared(place, row, None, None)
 
     def _prepared(
-        self, number: int, values: Mapping[str, object], version: int | None
+        self,
+        number: int,
+        values: Mapping[str, object],
+        version: int | None,
+        operation: Operation | None,
     ) -> PreparedRow | UnsendableRow:
         key = _key_text(values.get(self._key_field))
         if key is None:
-            return unsendable(number, self._key_field, *_NO_KEY)
+            return unsendable(number, self._key_field, message("row.no_key"))
         if self.is_numbered and not (version is not None and 1 <= version <= VERSION_MAX):
-            return unsendable(number, None, *_NO_VERSION)
+            return unsendable(number, None, message("row.no_version"))
         if not self.is_numbered and version is not None:
-            return unsendable(number, None, *_UNWANTED_VERSION)
+            return unsendable(number, None, message("row.unwanted_version"))
+        if operation is not None and operation not in self._operations:
+            return unsendable(number, None, message("row.not_allowed", operation=operation))
         try:
             value = self._encode({**self._defaults, **values})
         except NotEncodable as problem:
             return UnsendableRow(
                 number=number,
                 problems=tuple(
-                    RowProblem(
-                        field=finding.path,
-                        en=f"found {finding.found}; expected {finding.expected}",
-                        ru=f"найдено: {finding.found}; ожидается: {finding.expected}",
+                    RowProblem.of(
+                        finding.path,
+                        message(
+                            "row.not_encodable", found=finding.found, expected=finding.expected
+                        ),
                     )
                     for finding in problem.findings
                 ),
@@ -121,6 +160,7 @@ class RowEncoder:
             value=value,
             version=version,
             event_time=self._event_time(values),
+            operation=operation,
         )
 
     def _event_time(self, values: Mapping[str, object]) -> datetime | None:
@@ -137,36 +177,15 @@ class RowEncoder:
                 return None
 
 
-_NO_KEY: Final = (
-    "found no registry number; expected the agency's own number, a text or a whole number",
-    "нет реестрового номера; ожидается собственный номер ведомства: текст или целое число",
-)
-_NO_VERSION: Final = (
-    "found no version from 1 to 2^63-1; the contract says that the source numbers its versions: "
-    "name their column under `version` in the mapping",
-    "нет версии от 1 до 2^63-1; по контракту версии нумерует источник: укажите их столбец в "
-    "`version` файла соответствия",
-)
-_UNWANTED_VERSION: Final = (
-    "found a version; the contract says that the publisher numbers versions: remove `version` "
-    "from the mapping, or change `version_source` in the contract",
-    "указана версия; по контракту версии нумерует публикатор: уберите `version` из файла "
-    "соответствия или измените `version_source` в контракте",
-)
-
-
-def unsendable(number: int, field: str | None, en: str, ru: str) -> UnsendableRow:
+def unsendable(number: int, field: str | None, words: Words) -> UnsendableRow:
     """Say that a row was not sent, for one reason."""
-    return UnsendableRow(number=number, problems=(RowProblem(field=field, en=en, ru=ru),))
+    return UnsendableRow(number=number, problems=(RowProblem.of(field, words),))
 
 
 def _as_unsendable(row: BadRow) -> UnsendableRow:
     return UnsendableRow(
         number=row.number,
-        problems=tuple(
-            RowProblem(field=problem.field, en=problem.in_words("en"), ru=problem.in_words("ru"))
-            for problem in row.problems
-        ),
+        problems=tuple(RowProblem.of(problem.field, problem) for problem in row.problems),
     )
 
 
@@ -181,13 +200,13 @@ def _key_text(value: object) -> str | None:
 def _defaults(schema: Mapping[str, Any]) -> dict[str, object]:
     """Find what stands for a field that a row does not have.
 
-    Why only these: a default of a logical type is written as its base type, which the encoder
-    rightly refuses; such a field must be given.
+    Why only these (and empty lists and maps): a default of a logical type is written as its base
+    type, which the encoder rightly refuses; such a field must be given.
     """
     defaults: dict[str, object] = {}
     for field in fields_of_record(schema):
         default = field.get("default", _ABSENT)
-        if isinstance(default, (str, int, float)):
+        if isinstance(default, (str, int, float)) or default in ([], {}):
             defaults[field["name"]] = default
         elif is_nullable(field["type"]) and (default is None or default is _ABSENT):
             defaults[field["name"]] = None

@@ -20,10 +20,15 @@ class Run:
         """Begin with nothing."""
         self.rows = 0
         self.repeats = 0
-        self._sent: dict[Operation, int] = {Operation.CREATE: 0, Operation.CORRECT: 0}
+        self._sent: dict[Operation, int] = dict.fromkeys(Operation, 0)
         self._unsendable: list[UnsendableRow] = []
         self._unsendable_count = 0
         self._pending: dict[str, list[KnownVersion]] = {}
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether every row could be sent."""
+        return not self._unsendable_count
 
     @property
     def pending_count(self) -> int:
@@ -40,7 +45,11 @@ class Run:
         if len(self._unsendable) < UNSENDABLE_SHOWN_MAX:
             self._unsendable.append(row)
 
-    def note_sent(
+    def count_sent(self, operation: Operation) -> None:
+        """Count a record that was handed over."""
+        self._sent[operation] += 1
+
+    def note_chosen(
         self,
         key: str,
         known: list[KnownVersion],
@@ -48,7 +57,7 @@ class Run:
         record_id: RecordId,
         fingerprint: bytes,
     ) -> None:
-        """Count a version on its way, and know it from now on.
+        """Know a version on its way from now on.
 
         Args:
             key: Of its entry.
@@ -57,10 +66,11 @@ class Run:
             record_id: Of the new version.
             fingerprint: Of its value.
         """
-        self._sent[decision.operation] += 1
         sent = KnownVersion(
             version=decision.version,
             record_id=record_id,
+            operation=decision.operation,
+            supersedes=decision.supersedes,
             fingerprint=fingerprint,
             standing=Standing.STANDS,
             quarantine_id=None,
@@ -73,12 +83,13 @@ class Run:
 
     def report(self, keys_more_than_once: int) -> PublishReport:
         """Tell the counts so far."""
-        created, corrected = self._sent[Operation.CREATE], self._sent[Operation.CORRECT]
         return PublishReport(
             rows=self.rows,
-            sent=created + corrected,
-            created=created,
-            corrected=corrected,
+            sent=sum(self._sent.values()),
+            created=self._sent[Operation.CREATE],
+            corrected=self._sent[Operation.CORRECT],
+            annulled=self._sent[Operation.ANNUL],
+            ceased=self._sent[Operation.CEASE],
             repeats=self.repeats,
             unsendable=tuple(self._unsendable),
             unsendable_count=self._unsendable_count,

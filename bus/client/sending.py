@@ -3,26 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import instant_ms
 from bus.client.decision import (
+    Decision,
     KnownVersion,
     Next,
+    NothingStands,
     Repeat,
     VersionTaken,
     decide,
     decide_numbered,
 )
+from bus.client.outlet import RECORD_BYTES_MAX, size_bytes_of
 from bus.client.own_log import Source
 from bus.client.rows import PreparedRow, UnsendableRow, unsendable
 from bus.errors import DocumentError
-from bus.model.identifiers import DatasetCode, SystemCode
-from bus.model.record import Envelope, Lane
+from bus.model.identifiers import DatasetCode, RecordId, SystemCode
+from bus.model.record import GROUP_RECORDS_MAX, Envelope, Group, Lane
+from bus.route.delivery import Delivery
+from bus.texts import message
 from bus.wire.frame import schema_id_of
-from bus.wire.headers import format_time
+from bus.wire.headers import format_time, with_group
 from bus.wire.record_id import record_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A record that is to be sent for a row."""
+
+    decision: Next
+    delivery: Delivery
+    record_id: RecordId
+
+
+def check_group_size(rows: int) -> None:
+    """Refuse a group that is none, or too many.
+
+    Raises:
+        DocumentError: It is.
+    """
+    if not 2 <= rows <= GROUP_RECORDS_MAX:  # noqa: PLR2004 - one is no group
+        raise DocumentError(
+            message("error.client.group_of_rows", rows=rows, rows_max=GROUP_RECORDS_MAX)
+        )
+
+
+def as_group(chosen: Sequence[Chosen]) -> list[Delivery]:
+    """Bind records into one group, in the partition of an entry that is there already.
+
+    Why that one: what the group follows then lies before it in its partition, and need not be
+    waited for. The group's id is derived from its members', so that it is the same each time.
+
+    Args:
+        chosen: 2 to 64, in the order in which they are sent.
+    """
+    group_id = sha256("".join(one.record_id for one in chosen).encode()).hexdigest()[:16]
+    leading = next((one for one in chosen if one.decision.supersedes is not None), chosen[0])
+    deliveries = []
+    for index, one in enumerate(chosen):
+        group = Group(id=group_id, index=index, size=len(chosen))
+        delivery = one.delivery
+        delivery.partition = leading.delivery.partition
+        delivery.headers = with_group(delivery.headers, group)
+        delivery.group = group
+        deliveries.append(delivery)
+    return deliveries
 
 
 def source_of(region: Region, system: SystemCode, dataset: DatasetCode) -> Source:
@@ -34,15 +84,18 @@ def source_of(region: Region, system: SystemCode, dataset: DatasetCode) -> Sourc
     agency = region.agency_of(system)
     if agency is None:
         raise DocumentError(
-            f"no agency of region {region.code} runs a system {system}; add it to the agency's "
-            "document, then run `bus catalogue apply`"
+            message("error.client.no_such_system", region=region.code, system=system)
         )
     provided = next(one.provides for one in agency.systems if one.code == system)
     if dataset not in provided:
         raise DocumentError(
-            f"system {system} of {agency.code} does not provide dataset {dataset}; it provides: "
-            f"{', '.join(provided) or 'none'}; add the dataset to the agency's document, then "
-            "run `bus catalogue apply`"
+            message(
+                "error.client.not_provided",
+                system=system,
+                agency=agency.code,
+                dataset=dataset,
+                provided=", ".join(provided) or message("error.client.none"),
+            )
         )
     return Source(agency=agency.code, system=system, dataset=dataset)
 
@@ -58,17 +111,13 @@ def decide_row(
         fingerprint: Of its value.
     """
     if row.version is None:
-        return decide(known, fingerprint)
-    decision = decide_numbered(known, fingerprint, row.version)
+        decision: Decision | VersionTaken = decide(known, fingerprint, row.operation)
+    else:
+        decision = decide_numbered(known, fingerprint, row.version, row.operation)
+    if isinstance(decision, NothingStands):
+        return unsendable(row.number, None, message("row.nothing_stands", operation=row.operation))
     if isinstance(decision, VersionTaken):
-        return unsendable(
-            row.number,
-            None,
-            f"version {decision.version} of this entry was published with other values; a "
-            "version is never changed: give the row a higher one in the source",
-            f"версия {decision.version} этой записи уже опубликована с другими значениями; "
-            "версия не изменяется: присвойте строке в источнике следующую",
-        )
+        return unsendable(row.number, None, message("row.version_taken", version=decision.version))
     return decision
 
 
@@ -99,4 +148,14 @@ def envelope_of(
         supersedes=decision.supersedes,
         lane=lane,
         resolves=decision.resolves,
+    )
+
+
+def too_large(row: PreparedRow, delivery: Delivery) -> UnsendableRow:
+    """Say that a row's record is larger than the bus carries."""
+    size_bytes = size_bytes_of(delivery)
+    return unsendable(
+        row.number,
+        None,
+        message("row.too_large", size_bytes=size_bytes, size_bytes_max=RECORD_BYTES_MAX),
     )

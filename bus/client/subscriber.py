@@ -5,8 +5,12 @@ those of one registry entry in the order in which the bus accepted them, and non
 does not prove it. With a group, a record counts as taken when the next one is asked for; after a
 crash those taken within the last second come again. The bus itself may write a record twice, near
 each other: such a repeat is dropped, across restarts too, for the ids before the group's position
-are read back first. A consumer that keeps a copy should apply records by `record_id` and
-`version`, or with `bus.merge`, and is then exact.
+are read back first; but a correction group of which any member is new comes whole. A consumer that
+keeps a copy should apply records to a `bus.client.RegistryCopy`, or by its rules, and is then
+exact.
+
+With a gateway, a first load comes before: all that the data fund has for this system, then the
+topics from where the load ends, with no gap and no repeat between them.
 """
 
 from __future__ import annotations
@@ -17,22 +21,29 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
-from typing import Final, Self
+from pathlib import Path
+from typing import Final, Self, TypeAlias
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from bus.client.assignment import Assignment
 from bus.client.delivered import DeliveredRecord
 from bus.client.faults import translated
 from bus.client.feeds import Feeds
+from bus.client.first_load import Start, starting
+from bus.client.gateway import Gateway
+from bus.client.group_positions import set_positions
+from bus.client.lookout import Lookout
 from bus.client.proof import claimed_catalogue, prove
+from bus.enforce.groups import units
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import RawRecord, RegistryRecord
+from bus.texts import message
 from bus.wire.signature import SignatureChecker
 from bus.wire.topics import Position
 
@@ -44,10 +55,8 @@ _POLL_MS: Final = 500
 _TAKING_MS_MAX: Final = 60 * 60 * 1000
 """How long a consumer may work on one batch before its group gives the partitions away."""
 _COMMIT_S: Final = 1.0
-_RIGHTS_CHECK_S: Final = 2.0
-"""How often to look, while nothing comes, whether the topics may still be read: Kafka's client is
-told nothing when it was cut off and may not come back."""
-_OUTAGE_S: Final = 60.0
+_Unit: TypeAlias = tuple[TopicPartition, Sequence[tuple[int, RegistryRecord]]]
+"""A record that stands alone, or the members of a group, each with its offset."""
 
 
 class Subscriber:
@@ -55,24 +64,32 @@ class Subscriber:
 
     def __init__(
         self,
+        cluster: Cluster,
         consumer: AIOKafkaConsumer,
         feeds: Feeds,
         *,
         group: str | None,
         follow: bool,
+        start: Start,
     ) -> None:
         """Take what is connected; `open` is the way in."""
+        self._cluster = cluster
         self._consumer = consumer
         self._feeds = feeds
         self._group = group
         self._follow = follow
+        self._first_load = start.first_load
+        self._loading = None if start.first_load is None else start.first_load.records()
+        self._passed = start.passed
         self._assignment = Assignment(consumer)
         self._checker = SignatureChecker()
-        self._ready: deque[tuple[TopicPartition, int, RegistryRecord]] = deque()
+        self._ready: deque[_Unit] = deque()
+        self._rest: deque[tuple[TopicPartition, int, RegistryRecord]] = deque()
+        """What is left of the group, or record, that is being handed out."""
         self._handed: tuple[TopicPartition, int] | None = None
         self._taken: dict[TopicPartition, int] = {}
-        now = asyncio.get_running_loop().time()
-        self._committed_at = self._news_at = self._checked_at = now
+        self._lookout = Lookout(consumer, feeds.topics, feeds.doing, follow=follow)
+        self._committed_at = asyncio.get_running_loop().time()
 
     @classmethod
     @asynccontextmanager
@@ -85,6 +102,8 @@ class Subscriber:
         clock: Callable[[], datetime],
         from_beginning: bool = False,
         follow: bool = True,
+        gateway: Gateway | None = None,
+        memory: Path | None = None,
     ) -> AsyncIterator[Self]:
         """Connect and find the topics that the system's agreements open.
 
@@ -96,15 +115,20 @@ class Subscriber:
             from_beginning: Read all that the topics hold, and leave the group's position alone;
                 otherwise go on where group `<system>.<dataset>` stopped.
             follow: Wait for more at the end; otherwise stop where the end was at first.
+            gateway: Load through it first what the data fund has, or go on with that load, or
+                where it was done long ago, go on behind it.
+            memory: File that says how far the first load is; needed with a gateway, and good to
+                have without one after a load of a view, whose topic repeats a few records of it.
 
         Raises:
-            DocumentError: No agreement in force, or a right is missing.
-            Unavailable: Kafka does not answer, or no catalogue was applied.
+            DocumentError: No agreement in force, a right is missing, or a load is unfinished.
+            Unavailable: Kafka or the gateway does not answer, or no catalogue was applied.
         """
         group = None if from_beginning else f"{system}.{dataset}"
+        assert gateway is None or (group and memory), "a load has a group and a memory"
         async with AsyncExitStack() as stack:
             catalogue = CatalogueFollower(cluster)
-            with translated(f"reading the catalogue as system {system}"):
+            with translated(message("doing.client.catalogue", system=system)):
                 await catalogue.start()
             stack.push_async_callback(catalogue.stop)
             feeds = Feeds(catalogue, system, dataset, clock)
@@ -120,20 +144,42 @@ class Subscriber:
                 **cluster.aiokafka_options(),
             )
             stack.push_async_callback(stop_consumer, consumer)
-            subscriber = cls(consumer, feeds, group=group, follow=follow)
-            await subscriber._start()
-            yield subscriber
-            await subscriber._commit()
+            start = await stack.enter_async_context(starting(feeds, gateway, memory, clock))
+            subscriber = cls(cluster, consumer, feeds, group=group, follow=follow, start=start)
+            if start.first_load is None:
+                await subscriber._start()
+            try:
+                yield subscriber
+                await subscriber._commit()
+            finally:
+                if subscriber._loading is not None:
+                    await subscriber._loading.aclose()
 
     async def _start(self) -> None:
+        self._lookout.note_news()
         with translated(self._feeds.doing):
             await self._consumer.start()
-            await self._check_rights()
+            await self._lookout.check_rights()
             topics = self._feeds.topics
             if self._group is None:
                 await self._assignment.read_all(topics)
             else:
                 self._consumer.subscribe(topics, listener=self._assignment)
+
+    async def _loaded(self) -> DeliveredRecord | None:
+        """Give the next record of the first load; None behind it, where the topics go on."""
+        if self._first_load is None or self._loading is None:
+            return None
+        self._feeds.refresh()
+        record = await anext(self._loading, None)
+        if record is None:
+            assert self._group is not None, "a load has a group"
+            with translated(self._feeds.doing):
+                await set_positions(self._cluster, self._group, self._first_load.live)
+            self._first_load.note_live()
+            self._first_load = None
+            await self._start()
+        return record
 
     def __aiter__(self) -> Self:
         return self
@@ -146,25 +192,52 @@ class Subscriber:
             Unavailable: Kafka has not answered for a minute; or the agreements changed.
             InvariantBroken: A record is not genuine.
         """
+        loaded = await self._loaded()
+        if loaded is not None:
+            return loaded
         if self._handed is not None:
             place, offset = self._handed
             self._taken[place] = offset + 1
             self._handed = None
         if asyncio.get_running_loop().time() - self._committed_at > _COMMIT_S:
             await self._commit()
-        while True:
-            while self._ready:
-                place, offset, record = self._ready.popleft()
-                if self._assignment.reading(place).recent.is_repeat(record.record_id):
-                    self._taken[place] = offset + 1
-                    continue
-                delivered = self._feeds.decode(_position(place, offset), record)
-                self._handed = (place, offset)
-                return delivered
+        while not self._rest and not self._turn_to_news():
             if not self._follow and await self._assignment.is_at_end():
                 await self._commit()
                 raise StopAsyncIteration
             await self._fetch()
+        place, offset, record = self._rest.popleft()
+        position = Position(topic=place.topic, partition=place.partition, offset=offset)
+        delivered = self._feeds.decode(place.topic, position, record)
+        if not self._rest:  # no position is kept inside a group
+            self._handed = (place, offset)
+        return delivered
+
+    def _turn_to_news(self) -> bool:
+        """Turn to the next record or group that was not delivered before; False: none is here."""
+        while self._ready:
+            place, unit = self._ready.popleft()
+            recent = self._assignment.reading(place).recent
+            if not recent.are_known([one for _, one in unit], self._passed.get(place.topic, ())):
+                self._rest.extend((place, offset, record) for offset, record in unit)
+                return True
+            self._taken[place] = unit[-1][0] + 1
+        return False
+
+    async def groups(self) -> AsyncIterator[Sequence[DeliveredRecord]]:
+        """Give the members of a group together, and every other record alone.
+
+        What is given counts as taken when the next is asked for, whole. A consumer that writes each
+        of them in one transaction shows nobody half a correction.
+
+        Raises: as `__anext__`.
+        """
+        unit: list[DeliveredRecord] = []
+        async for record in self:
+            unit.append(record)
+            if record.ends_unit:
+                yield unit
+                unit = []
 
     async def _fetch(self) -> None:
         self._feeds.refresh()
@@ -180,9 +253,9 @@ class Subscriber:
             }
             if not fetched:
                 await self._commit()
-                await self._look_around()
+                await self._lookout.look()
                 return
-        self._news_at = asyncio.get_running_loop().time()
+        self._lookout.note_news()
         for place, records in fetched.items():
             await self._receive(place, records)
 
@@ -194,20 +267,21 @@ class Subscriber:
                 news.append(raw)
             else:
                 reading.recent.remember(raw)
-        if not news:
+        whole = reading.whole(news)
+        if not whole:
             return
-        newest = max(map(claimed_catalogue, news))
+        newest = max(map(claimed_catalogue, whole))
         snapshot = await self._feeds.snapshot_for(newest, f"{place.topic}/{place.partition}")
         proved = prove(
-            news,
+            whole,
             dataset=self._feeds.dataset,
             is_view=self._feeds.feed(place.topic).view is not None,
             snapshot=snapshot,
             checker=self._checker,
         )
-        self._ready.extend(
-            (place, raw.offset, record) for raw, record in zip(news, proved, strict=True)
-        )
+        placed = [(raw.offset, record) for raw, record in zip(whole, proved, strict=True)]
+        together = units(placed, [record.group for record in proved])
+        self._ready.extend((place, unit) for unit in together)
 
     async def _commit(self) -> None:
         self._committed_at = asyncio.get_running_loop().time()
@@ -226,38 +300,3 @@ class Subscriber:
                 raise
             # Why go on: another member has the partitions now and delivers these records again.
             logger.info("subscriber.partitions_moved group=%s", self._group)
-
-    async def _look_around(self) -> None:
-        """Find out why nothing comes: nothing is there, no right, or no cluster."""
-        now = asyncio.get_running_loop().time()
-        if now - self._checked_at < _RIGHTS_CHECK_S:
-            return
-        self._checked_at = now
-        try:
-            await self._check_rights()
-        except (KafkaError, OSError) as problem:
-            if now - self._news_at < _OUTAGE_S:
-                logger.warning("subscriber.no_answer problem=%s", type(problem).__name__)
-                return
-            raise
-        if self._follow:
-            self._news_at = now
-        elif now - self._news_at > _OUTAGE_S:
-            raise Unavailable(
-                f"{self._feeds.doing}: nothing came for {_OUTAGE_S:.0f} s before the end; look "
-                "at the broker's log, then start again"
-            )
-
-    async def _check_rights(self) -> None:
-        readable = await self._consumer.topics()
-        for topic in self._feeds.topics:
-            if topic not in readable:
-                raise DocumentError(
-                    f"{self._feeds.doing}: topic {topic} may not be read, or not any more; look "
-                    "at the agreement's validity, then ask the bus's operator for "
-                    "`bus catalogue apply`"
-                )
-
-
-def _position(place: TopicPartition, offset: int) -> Position:
-    return Position(topic=place.topic, partition=place.partition, offset=offset)

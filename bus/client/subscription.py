@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from types import MappingProxyType
 
 from bus.catalogue.agreement import Agreement
+from bus.catalogue.granted import Grant, granted
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import view_subject
-from bus.catalogue.views import View, view_of, view_schema
+from bus.catalogue.views import View, view_schema
 from bus.contracts.encode import Decode, decoder
-from bus.errors import DocumentError
+from bus.errors import DocumentError, Words
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.wire import topics
+from bus.texts import message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,30 +51,15 @@ def feeds_of(
     Raises:
         DocumentError: No agreement in force grants the system anything of the dataset.
     """
-    granting = [
-        agreement
-        for agreement in region.agreements
-        if system in agreement.systems
-        and agreement.dataset == dataset
-        and agreement.is_in_force(day)
-    ]
-    if not granting:
+    grants = granted(region, system, day).get(dataset)
+    if grants is None:
         raise DocumentError(_no_agreement(region, system, dataset, day))
-    contract = region.contracts[dataset]
-    by_view: dict[str, tuple[View | None, list[str]]] = {}
-    for agreement in granting:
-        view = view_of(agreement, contract)
-        topic = topics.accepted(dataset) if view is None else topics.view(view.code)
-        by_view.setdefault(topic, (view, []))[1].append(agreement.id)
-    whole = topics.accepted(dataset)
-    chosen = [whole] if whole in by_view else sorted(by_view)
-    return tuple(_feed(region, dataset, topic, *by_view[topic]) for topic in chosen)
+    whole = [grant for grant in grants if grant.view is None]
+    return tuple(_feed(region, dataset, grant) for grant in whole or grants)
 
 
-def _feed(
-    region: Region, dataset: DatasetCode, topic: str, view: View | None, agreements: Iterable[str]
-) -> Feed:
-    decoders = {}
+def _feed(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
+    decoders, view = {}, grant.view
     for version in region.contracts[dataset].schema_versions:
         subject = dataset if view is None else view_subject(view)
         entry = region.lock.get(subject, version.number)
@@ -81,29 +68,44 @@ def _feed(
             schema = version.schema if view is None else view_schema(view, version)
             decoders[entry.id] = decoder(schema)
     return Feed(
-        topic=topic,
-        agreements=tuple(sorted(agreements)),
+        topic=grant.topic,
+        agreements=grant.agreements,
         view=view,
         decoders=MappingProxyType(decoders),
     )
 
 
-def _no_agreement(region: Region, system: SystemCode, dataset: DatasetCode, day: date) -> str:
+def _no_agreement(region: Region, system: SystemCode, dataset: DatasetCode, day: date) -> Words:
     own = [agreement for agreement in region.agreements if system in agreement.systems]
-    listed = "; ".join(_in_words(agreement, day) for agreement in own) or "none at all"
-    unknown = "" if dataset in region.contracts else f" (there is no dataset {dataset})"
-    return (
-        f"no exchange agreement in force on {day} lets system {system} read dataset "
-        f"{dataset}{unknown}; agreements of this system: {listed}; write an agreement, have both "
-        "sides approve it, and run `bus catalogue apply`"
+    return message(
+        "error.client.no_agreement"
+        if dataset in region.contracts
+        else "error.client.no_agreement_nor_dataset",
+        day=day,
+        system=system,
+        dataset=dataset,
+        listed=_listed([_in_words(agreement, day) for agreement in own]),
     )
 
 
-def _in_words(agreement: Agreement, day: date) -> str:
+def _listed(agreements: Sequence[Words]) -> Words:
+    if not agreements:
+        return message("error.client.no_agreements")
+    return reduce(
+        lambda told, one: message("error.client.and_agreement", told=told, one=one), agreements
+    )
+
+
+def _in_words(agreement: Agreement, day: date) -> Words:
+    key = "error.client.agreement_ended"
     if agreement.is_in_force(day):
-        state = f"in force until {agreement.valid_to}"
+        key = "error.client.agreement_in_force"
     elif day < agreement.valid_from:
-        state = f"begins on {agreement.valid_from}"
-    else:
-        state = f"ended on {agreement.valid_to}"
-    return f"{agreement.id} (dataset {agreement.dataset}, {state})"
+        key = "error.client.agreement_begins"
+    return message(
+        key,
+        id=agreement.id,
+        dataset=agreement.dataset,
+        begins=agreement.valid_from,
+        ends=agreement.valid_to,
+    )

@@ -6,17 +6,35 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from bus.contracts.yaml_document import did_you_mean, some_of
+from bus.contracts.yaml_document import some_of, with_suggestion
 from bus.errors import DocumentError, Finding
+from bus.model.record import Operation
 from bus.tables.fitting import Binding, BoundField
 from bus.tables.mapping import FieldSource, MappingFile, RowCondition
 from bus.tables.problems import Problem
 from bus.tables.table import Row
 from bus.tables.targets import Target, TargetType, targets_of
 from bus.tables.values import Notation
+from bus.texts import finding_at, message
 
-_NUMBERS: Final = frozenset({TargetType.INT, TargetType.LONG, TargetType.FLOAT, TargetType.DOUBLE})
+_NUMBERS: Final = frozenset(
+    {
+        TargetType.INT,
+        TargetType.LONG,
+        TargetType.FLOAT,
+        TargetType.DOUBLE,
+        TargetType.DECIMAL,
+    }
+)
 _TIMES: Final = frozenset({TargetType.DATE, TargetType.TIMESTAMP_MILLIS})
+_OPERATION: Final = Target(
+    name="operation",
+    type=TargetType.ENUM,
+    described=" | ".join(Operation),
+    nullable=True,
+    has_default=False,
+    symbols=tuple(Operation),
+)
 _VERSION: Final = Target(
     name="version", type=TargetType.LONG, described="long", nullable=False, has_default=False
 )
@@ -28,6 +46,7 @@ def bind(
     *,
     mapping: MappingFile | None,
     personal: frozenset[str] = frozenset(),
+    json: bool = False,
 ) -> Binding:
     """Join columns to fields by a mapping file or, without one, by equal names.
 
@@ -36,11 +55,13 @@ def bind(
         schema: The dataset's newest `.avsc`, parsed.
         mapping: None: a column fills the field of its name, letter case and spaces aside.
         personal: Fields whose values must not stand in messages.
+        json: Cells may hold JSON values (`Table.holds_json`): such a cell fills a field that is a
+            record, a list or of another type that no single cell can fill.
 
     Raises: DocumentError: with all findings at once - unknown fields or columns, fields that must
         have a value and have no source, types that no cell can fill, options a type does not use.
     """
-    targets = targets_of(schema)
+    targets = targets_of(schema, json=json)
     if mapping is None:
         return _bind_by_name(columns, targets, personal)
     return _bind_by_file(columns, targets, mapping, personal)
@@ -65,14 +86,15 @@ def _bind_by_file(
         *_missing(targets, mapping.fields, columns, document.file),
     ]
     if findings:
-        raise DocumentError(f"{document.file} does not fit the table and the schema", findings)
-    version = mapping.version
+        raise DocumentError(message("error.tables.mapping_unfit", file=document.file), findings)
+    version, operation = mapping.version, mapping.operation
     return _binding(
         columns,
         targets,
         fields,
         conditions=mapping.rows,
         version=None if version is None else _bound(_VERSION, version, zone, frozenset()),
+        operation=None if operation is None else _bound(_OPERATION, operation, zone, frozenset()),
     )
 
 
@@ -85,10 +107,14 @@ def _name_findings(
     for name, source in mapping.fields.items():
         place = document.place(("fields", name))
         if name not in targets:
-            findings.append(_unknown("field", name, targets, place))
+            findings.append(_unknown("error.tables.unknown_field", name, targets, place))
         findings += _unknown_columns(source.sources, columns, place)
     if mapping.version is not None:
         findings += _unknown_columns(mapping.version.sources, columns, document.place(("version",)))
+    if mapping.operation is not None:
+        findings += _unknown_columns(
+            mapping.operation.sources, columns, document.place(("operation",))
+        )
     for index, condition in enumerate(mapping.rows):
         findings += _unknown_columns((condition.column,), columns, document.place(("rows", index)))
     return findings
@@ -97,8 +123,9 @@ def _name_findings(
 def _field_findings(field: BoundField, file: MappingFile) -> list[Finding]:
     place = file.document.place(("fields", field.target.name))
     findings = _unfit(field.target, field.source, place)
-    if not field.source.sources and field.target.type is not None:
-        findings += _wrong_constant(field, place)
+    can_be_filled = field.target.type is not None or field.target.shape is not None
+    if not field.source.sources and can_be_filled:
+        findings += _wrong_constants(field, place)
     return findings
 
 
@@ -117,13 +144,13 @@ def _bind_by_name(
         if target.name in sources:
             findings.append(_ambiguous(target, sources[target.name], column))
         sources[target.name] = source
-    findings += _missing(targets, sources, columns, "the table")
+    findings += _missing(targets, sources, columns, "table")
     if findings:
-        raise DocumentError("the table's columns do not fit the schema by name", findings)
+        raise DocumentError(message("error.tables.columns_unfit"), findings)
     fields = tuple(
         _bound(targets[name], source, None, personal) for name, source in sources.items()
     )
-    return _binding(columns, targets, fields, conditions=(), version=None)
+    return _binding(columns, targets, fields, conditions=(), version=None, operation=None)
 
 
 def _binding(
@@ -133,14 +160,16 @@ def _binding(
     *,
     conditions: tuple[RowCondition, ...],
     version: BoundField | None,
+    operation: BoundField | None,
 ) -> Binding:
-    taking = (*fields, version) if version is not None else fields
+    taking = (*fields, *(one for one in (version, operation) if one is not None))
     used = {column for field in taking for column in field.source.sources}
     filled = {field.target.name for field in fields}
     return Binding(
         fields=fields,
         conditions=conditions,
         version=version,
+        operation=operation,
         unmapped_columns=tuple(column for column in columns if column not in used),
         unfilled_fields=tuple(name for name in targets if name not in filled),
     )
@@ -163,58 +192,57 @@ def _plain(name: str) -> str:
 
 def _unfit(target: Target, source: FieldSource, place: str) -> list[Finding]:
     """Find what a field's type can't do with its source."""
-    findings = []
+    if target.type is None and target.shape is None:
+        return [
+            finding_at(place, "error.tables.type_unfit", field=target.name, type=target.described)
+        ]
     if target.type is None:
-        findings.append(
-            Finding(
-                path=place,
-                found=f"field `{target.name}` of type {target.described}",
-                expected="a type that one cell can fill",
-                remedy="Leave the field out, or publish this dataset as JSON or by the client.",
-            )
-        )
-    for option, types in (("decimal_comma", _NUMBERS), ("date_format", _TIMES)):
-        if getattr(source, option) and target.type is not None and target.type not in types:
-            findings.append(
-                Finding(
-                    path=place,
-                    found=f"`{option}` for field `{target.name}` of type {target.described}",
-                    expected=f"it only for {some_of(types)}",
-                    remedy=f"Remove `{option}`.",
-                )
-            )
-    return findings
-
-
-def _wrong_constant(field: BoundField, place: str) -> list[Finding]:
-    """Find a constant that would make every row a bad one."""
-    value = field.value(Row(number=0, cells={}))
-    if not isinstance(value, Problem):
-        return []
+        # Why: a JSON value is taken as it is; every option works on a text.
+        options = [(name, frozenset(TargetType)) for name in source.steps]
+    else:
+        options = [("decimal_comma", _NUMBERS), ("date_format", _TIMES)]
     return [
-        Finding(
-            path=place,
-            found=f"constant {field.source.constant!r}",
-            expected=f"a value of type {field.target.described}",
-            remedy=f"Correct the constant: {value}.",
+        finding_at(
+            place,
+            "error.tables.option_unfit",
+            option=option,
+            field=target.name,
+            type=target.described,
+            types=some_of(types),
         )
+        for option, types in options
+        if getattr(source, option) and target.type not in types
+    ]
+
+
+def _wrong_constants(field: BoundField, place: str) -> list[Finding]:
+    """Find a constant that would make every row a bad one."""
+    problems: list[Problem] = []
+    field.value(Row(number=0, cells={}), problems)
+    return [
+        finding_at(
+            place,
+            "error.tables.constant_unfit",
+            constant=field.source.constant,
+            type=field.target.described,
+            problem=problem,
+        )
+        for problem in problems
     ]
 
 
 def _unknown_columns(named: Sequence[str], columns: Sequence[str], place: str) -> list[Finding]:
-    return [_unknown("column", column, columns, place) for column in named if column not in columns]
+    return [
+        _unknown("error.tables.unknown_column", column, columns, place)
+        for column in named
+        if column not in columns
+    ]
 
 
 def _unknown(
-    kind: str, name: str, known: Mapping[str, object] | Sequence[str], place: str
+    key: str, name: str, known: Mapping[str, object] | Sequence[str], place: str
 ) -> Finding:
-    near = did_you_mean(name, known)
-    return Finding(
-        path=place,
-        found=f"unknown {kind} `{name}`",
-        expected=f"one of: {some_of(known)}",
-        remedy=f"Did you mean `{near}`?" if near else f"Correct or remove the {kind}.",
-    )
+    return with_suggestion(finding_at(place, key, name=name, known=some_of(known)), name, known)
 
 
 def _missing(
@@ -227,11 +255,12 @@ def _missing(
     used = {column for source in sources.values() for column in source.sources}
     unused = [column for column in columns if column not in used]
     return [
-        Finding(
-            path=place,
-            found=f"no source for field `{target.name}` ({target.described})",
-            expected=f"a column; not used so far: {some_of(unused)}",
-            remedy=f"Name the column under `fields.{target.name}` of a mapping file.",
+        finding_at(
+            place,
+            "error.tables.no_source",
+            field=target.name,
+            type=target.described,
+            unused=some_of(unused),
         )
         for target in targets.values()
         if target.required and target.name not in sources
@@ -239,9 +268,10 @@ def _missing(
 
 
 def _ambiguous(target: Target, first: FieldSource, column: str) -> Finding:
-    return Finding(
-        path=f"column `{column}`",
-        found=f"columns `{first.column}` and `{column}` both named like field `{target.name}`",
-        expected="one column for one field",
-        remedy=f"Say which under `fields.{target.name}` of a mapping file.",
+    return finding_at(
+        f"column `{column}`",
+        "error.tables.two_columns",
+        field=target.name,
+        first=first.column,
+        second=column,
     )

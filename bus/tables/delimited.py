@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError, Finding, Words
 from bus.tables.encoding import Encoding
 from bus.tables.lines import REPLACEMENT, read_lines
 from bus.tables.problems import Problem, ProblemKind
 from bus.tables.table import EMPTY_ROW, BadRow, FoundRow, Row, column_names, positions
+from bus.texts import message
 
 DELIMITERS: Final = (";", ",", "\t", "|")
 RECORD_LINES_MAX: Final = 100
@@ -47,7 +48,7 @@ class DelimitedFile:
         for number, found in self._records():
             problem = found if isinstance(found, Problem) else self._problem(found, len(found))
             if problem is not None:
-                raise self._unusable(number, str(problem))
+                raise self._unusable(number, problem)
             assert not isinstance(found, Problem)
             if not any(found):
                 continue
@@ -55,7 +56,7 @@ class DelimitedFile:
                 return positions(len(found)), None
             cells = [cell or None for cell in found]
             return column_names(cells, file=str(self.path), row=number), number
-        raise self._unusable(self.skip_rows + 1, "no row with a value")
+        raise self._unusable(self.skip_rows + 1, message("error.tables.no_row"))
 
     def rows(self, columns: tuple[str, ...], header_row: int | None) -> Iterator[FoundRow]:
         """Read the rows below the header."""
@@ -105,14 +106,15 @@ class DelimitedFile:
                 yield lines.number, [cell.strip() for cell in cells]
             lines.begin()
 
-    def _unusable(self, line: int, found: str) -> DocumentError:
+    def _unusable(self, line: int, found: Words) -> DocumentError:
+        wanted = "error.tables.row_of_names" if self.header else "error.tables.row_of_values"
         finding = Finding(
             path=f"{self.path}:{line}",
             found=found,
-            expected="a row of column names" if self.header else "a row of values",
-            remedy="State the encoding, the delimiter or the rows to skip, or mend the file.",
+            expected=message(wanted),
+            remedy=message("error.tables.state_how_to_read"),
         )
-        return DocumentError(f"{self.path}: the table has no usable first row", (finding,))
+        return DocumentError(message("error.tables.no_first_row", path=self.path), (finding,))
 
 
 def sniff_delimiter(sample: list[str], quote: str) -> str:
@@ -190,10 +192,10 @@ def _reader(lines: Iterator[str], dialect: Dialect, *, strict: bool = True) -> I
 
 
 def _problem_of(error: Exception) -> Problem:
-    message = str(error)
-    if "field limit" in message:
+    told = str(error)
+    if "field limit" in told:
         limit = str(csv.field_size_limit())
         return Problem(kind=ProblemKind.CELL_TOO_LARGE, expected=limit)
-    if isinstance(error, _EndlessRecordError) or "unexpected end" in message:
+    if isinstance(error, _EndlessRecordError) or "unexpected end" in told:
         return Problem(kind=ProblemKind.QUOTE_NOT_CLOSED, expected=str(RECORD_LINES_MAX))
     return Problem(kind=ProblemKind.QUOTE_INSIDE)

@@ -21,6 +21,7 @@ from python_calamine import (
 from bus.errors import DocumentError, Finding
 from bus.tables.problems import Problem, ProblemKind
 from bus.tables.table import EMPTY_ROW, BadRow, Cell, FoundRow, Row, column_names, positions
+from bus.texts import finding_at, message
 
 SIZE_BYTES_MAX: Final = 64 * 2**20
 UNPACKED_BYTES_MAX: Final = 1024 * 2**20
@@ -82,13 +83,13 @@ def read_sheet(path: Path, *, sheet: str | None, header: bool, skip_rows: int) -
             rows = () if chosen is None else _rows(workbook.get_sheet_by_name(chosen), skip_rows)
             merged = () if chosen is None else _merged(workbook.get_sheet_by_name(chosen))
     except PasswordError as error:
-        raise _unreadable(path, "a workbook under a password", "Remove the password.") from error
+        raise _unreadable(path, "error.tables.workbook_locked") from error
     except CalamineError as error:
-        remedy = "Open it in the program it came from and save it as XLSX or CSV."
-        raise _unreadable(path, f"a damaged workbook ({error})", remedy) from error
+        raise _unreadable(path, "error.tables.workbook_damaged", problem=error) from error
     if chosen is None or not rows:
-        where = "no sheet with data" if chosen is None else f"sheet `{chosen}` without data"
-        raise _unreadable(path, where, "State `sheet` or `skip_rows`, or check the file.")
+        if chosen is None:
+            raise _unreadable(path, "error.tables.no_sheet_with_data")
+        raise _unreadable(path, "error.tables.sheet_without_data", sheet=chosen)
     others = tuple(name for name in with_data if name != chosen)
     return SheetRows(
         path=path, name=chosen, other_names=others, rows=rows, merged=merged, header=header
@@ -157,21 +158,23 @@ def _refuse_large(path: Path) -> None:
     else:
         unpacked_bytes = size_bytes
     if size_bytes > SIZE_BYTES_MAX or unpacked_bytes > UNPACKED_BYTES_MAX:
-        found = f"a workbook of {size_bytes:,} bytes, {unpacked_bytes:,} unpacked"
-        raise _unreadable(path, found, "Save the sheet as CSV: that is read line by line.")
+        sizes = {"size_bytes": size_bytes, "unpacked_bytes": unpacked_bytes}
+        raise _unreadable(path, "error.tables.workbook_large", **sizes)
 
 
 def _no_sheet(path: Path, sheet: str, names: Sequence[str]) -> DocumentError:
+    finding = finding_at(
+        str(path), "error.tables.unknown_sheet", sheet=sheet, sheets=", ".join(names)
+    )
+    return DocumentError(message("error.tables.no_sheet", path=path), (finding,))
+
+
+def _unreadable(path: Path, key: str, **values: object) -> DocumentError:
+    """Refuse a workbook; `key` names the texts of what was found and of the remedy."""
     finding = Finding(
         path=str(path),
-        found=f"no sheet `{sheet}`",
-        expected=f"one of: {', '.join(names)}",
-        remedy="Correct `sheet`.",
+        found=message(f"{key}.found", **values),
+        expected=message("error.tables.workbook_with_data", size_bytes_max=SIZE_BYTES_MAX),
+        remedy=message(f"{key}.remedy", **values),
     )
-    return DocumentError(f"{path}: the sheet is missing", (finding,))
-
-
-def _unreadable(path: Path, found: str, remedy: str) -> DocumentError:
-    expected = f"a workbook with data, up to {SIZE_BYTES_MAX:,} bytes"
-    finding = Finding(path=str(path), found=found, expected=expected, remedy=remedy)
-    return DocumentError(f"{path}: no table can be read", (finding,))
+    return DocumentError(message("error.tables.unreadable", path=path), (finding,))

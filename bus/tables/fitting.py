@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from bus.contracts.json_value import from_json
+from bus.contracts.schema_shape import Shape
+from bus.contracts.value_check import find_misfits
 from bus.contracts.yaml_document import some_of
+from bus.model.record import Operation
 from bus.tables.mapping import FieldSource, RowCondition
 from bus.tables.problems import Problem, ProblemKind
 from bus.tables.table import BadRow, Cell, Row
@@ -26,6 +30,8 @@ class MappedRow:
     """By field; fields without a source are absent, their default or null applies."""
     version: int | None = None
     """The record's version, where the mapping says which column keeps it."""
+    operation: Operation | None = None
+    """What the row does to its entry, where the mapping says which column tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +41,7 @@ class Binding:
     fields: tuple[BoundField, ...]
     conditions: tuple[RowCondition, ...]
     version: BoundField | None
+    operation: BoundField | None
     unmapped_columns: tuple[str, ...]
     """Columns of the table that no field takes; their values are not published."""
     unfilled_fields: tuple[str, ...]
@@ -46,23 +53,27 @@ class Binding:
         Returns: The values; or every reason why they can't be had; or None when the mapping's
             conditions pass the row over.
         """
+        problems = [
+            Problem(kind=ProblemKind.NESTED_VALUE, column=condition.column)
+            for condition in self.conditions
+            if _is_nested(row.cells.get(condition.column))
+        ]
+        if problems:
+            return BadRow(number=row.number, problems=tuple(problems))
         if not all(_holds(condition, row) for condition in self.conditions):
             return None
-        values: dict[str, object] = {}
-        problems: list[Problem] = []
-        for field in self.fields:
-            value = field.value(row)
-            if isinstance(value, Problem):
-                problems.append(value)
-            else:
-                values[field.target.name] = value
-        version = None if self.version is None else self.version.value(row)
-        if isinstance(version, Problem):
-            problems.append(version)
+        values = {field.target.name: field.value(row, problems) for field in self.fields}
+        version = None if self.version is None else self.version.value(row, problems)
+        operation = None if self.operation is None else self.operation.value(row, problems)
         if problems:
             return BadRow(number=row.number, problems=tuple(problems))
         assert version is None or isinstance(version, int)
-        return MappedRow(number=row.number, values=values, version=version)
+        return MappedRow(
+            number=row.number,
+            values=values,
+            version=version,
+            operation=None if operation is None else Operation(str(operation)),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,26 +86,51 @@ class BoundField:
     personal: bool
     """The field's values stay out of messages."""
 
-    def value(self, row: Row) -> object:
-        """Take this field's value from a row; a `Problem` when there is none that fits."""
+    def value(self, row: Row, problems: list[Problem]) -> object:
+        """Take this field's value from a row.
+
+        Args:
+            row: Of the table.
+            problems: Is given every reason why there is no value; what is returned is none then.
+        """
         cell = self._cell(row)
+        if self.target.shape is not None and cell is not None:
+            return self._json_value(cell, self.target.shape, problems)
+        if _is_nested(cell):
+            problems.append(self._problem(Refused(ProblemKind.NESTED_VALUE), None))
+            return None
         ready = _prepared(cell, self.source)
-        if isinstance(ready, Refused):
-            return self._problem(ready, cell)
-        if ready is None:
-            if self.target.nullable:
-                return None
-            return self._problem(Refused(ProblemKind.VALUE_MISSING), None)
-        value = value_of(ready, self.target, self.notation)
-        return self._problem(value, cell) if isinstance(value, Refused) else value
+        value: object = ready
+        if ready is None and not self.target.nullable:
+            value, cell = Refused(ProblemKind.VALUE_MISSING), None
+        elif ready is not None and not isinstance(ready, Refused):
+            value = value_of(ready, self.target, self.notation)
+        if isinstance(value, Refused):
+            problems.append(self._problem(value, cell))
+        return value
+
+    def _json_value(self, cell: Cell, shape: Shape, problems: list[Problem]) -> object:
+        """Take a cell whole, as a value that JSON can write; its misfits are told without it."""
+        value = from_json(shape, cell)
+        problems += [
+            Problem(
+                kind=ProblemKind.MISFIT,
+                field=misfit.path,
+                column=self.source.column,
+                found=misfit.found,
+                expected=misfit.expected,
+            )
+            for misfit in find_misfits(shape, value, self.target.name)
+        ]
+        return value
 
     def _cell(self, row: Row) -> Cell:
+        """Take the cell; of several that are joined, the first that is nested."""
+        cells = [row.cells.get(column) for column in self.source.sources]
         if self.source.columns is not None:
-            texts = (as_text(row.cells.get(column)) for column in self.source.columns)
-            return self.source.join.join(text for text in texts if text) or None
-        if self.source.column is not None:
-            return row.cells.get(self.source.column)
-        return self.source.constant
+            joined = self.source.join.join(text for text in map(as_text, cells) if text) or None
+            return next(filter(_is_nested, cells), joined)
+        return cells[0] if cells else self.source.constant
 
     def _problem(self, refused: Refused, cell: Cell) -> Problem:
         return Problem(
@@ -104,6 +140,10 @@ class BoundField:
             found=None if self.personal or cell is None else as_text(cell),
             expected=refused.expected,
         )
+
+
+def _is_nested(cell: Cell) -> bool:
+    return isinstance(cell, (list, dict))
 
 
 def _holds(condition: RowCondition, row: Row) -> bool:

@@ -1,4 +1,4 @@
-"""JSON Lines: one object a line, its names are the columns."""
+"""JSON Lines: one object a line, its names are the columns; a cell may hold lists and objects."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn, cast
 
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError, Finding, Words
 from bus.tables.encoding import Encoding
 from bus.tables.lines import REPLACEMENT, read_lines
 from bus.tables.problems import Problem, ProblemKind
 from bus.tables.table import EMPTY_ROW, BadRow, Cell, FoundRow, Row
+from bus.texts import message
 
 _COLUMNS_MAX: Final = 1000
 
@@ -37,9 +38,9 @@ class JsonLinesFile:
             if isinstance(found, Row):
                 names.update(dict.fromkeys(found.cells))
             if len(names) > _COLUMNS_MAX:
-                raise self._unusable(f"more than {_COLUMNS_MAX:,} different names")
+                raise self._unusable(message("error.tables.many_names", count=_COLUMNS_MAX))
         if not names:
-            raise self._unusable("no line with an object that has a value")
+            raise self._unusable(message("error.tables.no_object"))
         return tuple(names)
 
     def rows(self) -> Iterator[FoundRow]:
@@ -62,34 +63,66 @@ class JsonLinesFile:
             return Problem(kind=ProblemKind.UNREADABLE_SIGN, expected=self.encoding)
         try:
             pairs = json.loads(line, object_pairs_hook=_Pairs, parse_constant=_refuse_constant)
+            return _cells_of(pairs)
         except (ValueError, RecursionError):
             return Problem(kind=ProblemKind.NOT_A_JSON_OBJECT)
-        if not isinstance(pairs, _Pairs):
-            return Problem(kind=ProblemKind.NOT_A_JSON_OBJECT)
-        cells: dict[str, Cell] = {}
-        for name, value in pairs:
-            if name in cells:
-                return Problem(kind=ProblemKind.DOUBLED_NAME, column=name)
-            if isinstance(value, list):
-                return Problem(kind=ProblemKind.NESTED_VALUE, column=name)
-            if isinstance(value, str) and "\0" in value:
-                return Problem(kind=ProblemKind.NUL_BYTE, column=name)
-            stripped = value.strip() or None if isinstance(value, str) else value
-            cells[name] = cast("Cell", stripped)
-        return cells
 
-    def _unusable(self, found: str) -> DocumentError:
+    def _unusable(self, found: Words) -> DocumentError:
         finding = Finding(
             path=str(self.path),
             found=found,
-            expected="one JSON object a line, with at most a few hundred names",
-            remedy="State the encoding or the rows to skip, or export the table again.",
+            expected=message("error.tables.object_a_line"),
+            remedy=message("error.tables.state_or_export"),
         )
-        return DocumentError(f"{self.path}: no table can be read", (finding,))
+        return DocumentError(message("error.tables.unreadable", path=self.path), (finding,))
 
 
 class _Pairs(list[tuple[str, object]]):
     """An object as its pairs, so that a doubled name can be seen; nested ones are lists too."""
+
+
+def _cells_of(pairs: object) -> dict[str, Cell] | Problem:
+    if not isinstance(pairs, _Pairs):
+        return Problem(kind=ProblemKind.NOT_A_JSON_OBJECT)
+    cells: dict[str, Cell] = {}
+    for name, value in pairs:
+        if name in cells:
+            return Problem(kind=ProblemKind.DOUBLED_NAME, column=name)
+        kind = _problem_inside(value)
+        if kind is not None:
+            return Problem(kind=kind, column=name)
+        plain = value.strip() or None if isinstance(value, str) else _plain(value)
+        cells[name] = cast("Cell", plain)
+    return cells
+
+
+def _problem_inside(value: object) -> ProblemKind | None:
+    """Find a NUL character or a doubled name at any depth of one value.
+
+    The doubled name itself is not told: in a map it may be personal data.
+    """
+    inner: list[object] = []
+    match value:
+        case str():
+            return ProblemKind.NUL_BYTE if "\0" in value else None
+        case _Pairs():
+            if len({name for name, _ in value}) < len(value):
+                return ProblemKind.DOUBLED_NAME_INSIDE
+            inner = [part for pair in value for part in pair]
+        case list():
+            inner = value
+    return next(filter(None, map(_problem_inside, inner)), None)
+
+
+def _plain(value: object) -> object:
+    """Make mappings of the objects in a value whose names are known to differ."""
+    match value:
+        case _Pairs():
+            return {name: _plain(item) for name, item in value}
+        case list():
+            return [_plain(item) for item in value]
+        case _:
+            return value
 
 
 def _refuse_constant(name: str) -> NoReturn:

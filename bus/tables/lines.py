@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from bus.errors import DocumentError, Finding
+from bus.errors import DocumentError
 from bus.tables.encoding import Encoding
+from bus.texts import finding_at, message
 
 LINE_CHARACTERS_MAX: Final = 4_194_304
 REPLACEMENT: Final = "\ufffd"
@@ -33,10 +34,7 @@ def read_lines(path: Path, encoding: Encoding, *, skip_rows: int = 0) -> Iterato
 
 
 def _endless(path: Path, number: int) -> DocumentError:
-    finding = Finding(
-        path=f"{path}:{number}",
-        found=f"a line of more than {LINE_CHARACTERS_MAX:,} characters",
-        expected="a table with one row a line",
-        remedy="Check the file's kind and the encoding; export the table again.",
+    finding = finding_at(
+        f"{path}:{number}", "error.tables.endless_line", characters_max=LINE_CHARACTERS_MAX
     )
-    return DocumentError(f"{path} is not a table of lines", (finding,))
+    return DocumentError(message("error.tables.not_lines", path=path), (finding,))

@@ -29,6 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from bus.contracts.yaml_document import YamlDocument, findings_of, read_yaml
 from bus.errors import DocumentError
 from bus.tables.options import TableOptions
+from bus.texts import message
 
 _WIDTH_MAX: Final = 64
 
@@ -80,16 +81,16 @@ class FieldSource(_Document):
     @classmethod
     def _pattern_has_one_group(cls, pattern: str | None) -> str | None:
         if pattern is not None and _compiled(pattern).groups != 1:
-            raise ValueError("Input should be a regular expression with exactly one group")
+            raise ValueError(message("error.tables.expects.pattern_with_group"))
         return pattern
 
     @model_validator(mode="after")
     def _has_one_source(self) -> FieldSource:
         stated = {"column", "columns", "constant"} & self.model_fields_set
         if len(stated) != 1:
-            raise ValueError("Input should have exactly one of column, columns, constant")
+            raise ValueError(message("error.tables.expects.one_source"))
         if "join" in self.model_fields_set and self.columns is None:
-            raise ValueError("Input should have `join` only beside `columns`")
+            raise ValueError(message("error.tables.expects.join_beside_columns"))
         return self
 
     @property
@@ -98,6 +99,15 @@ class FieldSource(_Document):
         if self.columns is not None:
             return self.columns
         return (self.column,) if self.column is not None else ()
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the options that make something else of a cell than what stands in it."""
+        return tuple(
+            name
+            for name in type(self).model_fields
+            if name not in {"column", "constant", "join"} and name in self.model_fields_set
+        )
 
 
 class RowCondition(_Document):
@@ -120,7 +130,7 @@ class RowCondition(_Document):
     def _has_one_test(self) -> RowCondition:
         tests = (self.starts_with, self.one_of, self.matches)
         if sum(test is not None for test in tests) != 1:
-            raise ValueError("Input should have exactly one of starts_with, one_of, matches")
+            raise ValueError(message("error.tables.expects.one_test"))
         return self
 
 
@@ -134,6 +144,9 @@ class TableMapping(_Document):
     """Zone of moments that are written without one: `Europe/Samara`."""
     version: FieldSource | None = None
     """The record's version, where the contract says that a column keeps it."""
+    operation: FieldSource | None = None
+    """What a row does to its entry: create, correct, annul or cease, as they stand or by a `map`
+    of the table's own words; empty or null: its values are so."""
     fields: Annotated[Mapping[str, FieldSource], Field(min_length=1)]
     """By field of the dataset's newest schema."""
 
@@ -144,7 +157,7 @@ class TableMapping(_Document):
             try:
                 ZoneInfo(name)
             except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-                raise ValueError("Input should be a zone such as Europe/Samara") from error
+                raise ValueError(message("error.tables.expects.zone")) from error
         return name
 
 
@@ -170,7 +183,7 @@ def read_mapping(file: str, content: bytes) -> MappingFile:
         mapping = TableMapping.model_validate(document.value)
     except ValidationError as error:
         findings = findings_of(document, error, TableMapping)
-        raise DocumentError(f"{file} is not a valid mapping", findings) from error
+        raise DocumentError(message("error.tables.mapping_invalid", file=file), findings) from error
     return MappingFile(mapping=mapping, document=document)
 
 
@@ -178,4 +191,4 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     try:
         return re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"Input should be a regular expression ({error})") from error
+        raise ValueError(message("error.tables.expects.pattern", problem=error)) from error

@@ -15,6 +15,7 @@ from bus.tables.json_lines import JsonLinesFile
 from bus.tables.lines import read_lines
 from bus.tables.options import TableOptions
 from bus.tables.table import Assumptions, Format, Table
+from bus.texts import finding_at, message
 
 _CHUNK_BYTES: Final = 2**20
 _ZIP: Final = b"PK\x03\x04"
@@ -46,10 +47,9 @@ def open_table(path: Path, options: TableOptions = _AS_DETECTED) -> Table:
     encoding = options.encoding or found.guess.encoding
     first = next(read_lines(path, encoding, skip_rows=options.skip_rows), "").lstrip()
     if first.startswith("["):
-        raise _other_kind(path, "one JSON document", "Write one JSON object a line instead.")
+        raise _other_kind(path, "error.tables.json_document")
     if first.startswith("<"):
-        remedy = "Open it in a spreadsheet program and save it as XLSX or CSV."
-        raise _other_kind(path, "an HTML or XML document", remedy)
+        raise _other_kind(path, "error.tables.markup")
     if first.startswith("{"):
         return _open_json_lines(path, encoding, found, options)
     return _open_delimited(path, encoding, found, options)
@@ -137,15 +137,10 @@ def _start_of(path: Path) -> bytes:
         with path.open("rb") as file:
             start = file.read(_CHUNK_BYTES)
     except OSError as error:
-        finding = Finding(
-            path=str(path),
-            found=error.strerror or "no readable file",
-            expected="a file that this program may read",
-            remedy="Check the path and the rights.",
-        )
-        raise DocumentError(f"{path} can't be opened", (finding,)) from error
+        finding = finding_at(str(path), "error.tables.no_file", problem=error.strerror or error)
+        raise DocumentError(message("error.tables.not_opened", path=path), (finding,)) from error
     if not start.strip():
-        raise _other_kind(path, "an empty file", "Export the table again.")
+        raise _other_kind(path, "error.tables.empty_file")
     return start
 
 
@@ -154,23 +149,24 @@ def _require_workbook(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             is_workbook = any(name.startswith("xl/") for name in archive.namelist())
     except zipfile.BadZipFile as error:
-        raise _other_kind(path, "a damaged archive", "Export the table again.") from error
+        raise _other_kind(path, "error.tables.damaged_archive") from error
     if not is_workbook:
-        raise _other_kind(path, "an archive that is not a workbook", "Unpack it.")
+        raise _other_kind(path, "error.tables.archive")
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:
     if start.startswith(_GZIP):
-        raise _other_kind(path, "a compressed file", "Unpack it.")
+        raise _other_kind(path, "error.tables.compressed")
     if start.startswith(b"%PDF"):
-        raise _other_kind(path, "a PDF document", "Ask its author for the table itself.")
+        raise _other_kind(path, "error.tables.pdf")
 
 
-def _other_kind(path: Path, found: str, remedy: str) -> DocumentError:
+def _other_kind(path: Path, key: str) -> DocumentError:
+    """Refuse a file that is no table; `key` names the texts of what it is and of the remedy."""
     finding = Finding(
         path=str(path),
-        found=found,
-        expected="a table: CSV, TSV, JSON Lines, XLSX or XLS",
-        remedy=remedy,
+        found=message(f"{key}.found"),
+        expected=message("error.tables.table_kinds"),
+        remedy=message(f"{key}.remedy"),
     )
-    return DocumentError(f"{path} is not a table that can be read", (finding,))
+    return DocumentError(message("error.tables.not_a_table", path=path), (finding,))

@@ -11,8 +11,11 @@ from typing import Final, TypeAlias
 from bus.errors import DocumentError, Finding
 from bus.tables.encoding import Encoding
 from bus.tables.problems import Problem
+from bus.texts import finding_at, message
 
-Cell: TypeAlias = str | int | float | bool | date | datetime | None
+Nested: TypeAlias = list[object] | dict[str, object]
+"""A list or an object of a JSON Lines file, its texts as they stand there."""
+Cell: TypeAlias = str | int | float | bool | date | datetime | Nested | None
 """One value without padding; None is an empty cell."""
 
 
@@ -90,6 +93,11 @@ class Table:
     empty_rows: int = 0
     """Empty rows that the latest iteration has passed so far."""
 
+    @property
+    def holds_json(self) -> bool:
+        """Tell whether cells may hold lists and objects."""
+        return self.assumptions.format is Format.JSON_LINES
+
     def __iter__(self) -> Iterator[Row | BadRow]:
         self.empty_rows = 0
         for found in self.read():
@@ -115,17 +123,17 @@ def column_names(header: Sequence[Cell], *, file: str, row: int) -> tuple[str, .
         name = " ".join(str(cell).split()) if cell is not None else str(position)
         if name in names:
             findings.append(
-                Finding(
-                    path=f"{file}:{row}",
-                    found=f"columns {names.index(name) + 1} and {position} both named `{name}`",
-                    expected="one name for one column",
-                    remedy="Rename one of them, or skip the header (`skip_rows`, `header: false`) "
-                    "and call columns by their positions.",
+                finding_at(
+                    f"{file}:{row}",
+                    "error.tables.doubled_column",
+                    name=name,
+                    first=names.index(name) + 1,
+                    second=position,
                 )
             )
         names.append(name)
     if findings:
-        raise DocumentError(f"{file}: the header names columns twice", findings)
+        raise DocumentError(message("error.tables.doubled_columns", file=file), findings)
     return tuple(names)
 
 

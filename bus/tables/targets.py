@@ -8,6 +8,11 @@ from enum import StrEnum, unique
 from types import MappingProxyType
 from typing import Final, cast
 
+from bus.contracts.schema_reader import read_shape
+from bus.contracts.schema_shape import Shape
+from bus.errors import Words
+from bus.texts import message
+
 
 @unique
 class TargetType(StrEnum):
@@ -27,6 +32,8 @@ class TargetType(StrEnum):
     """float"""
     ENUM = "enum"
     """str, one of the symbols"""
+    DECIMAL = "decimal"
+    """Decimal, of the digits that the schema states"""
     DATE = "date"
     """date"""
     TIMESTAMP_MILLIS = "timestamp-millis"
@@ -40,11 +47,18 @@ class Target:
     name: str
     type: TargetType | None
     """None: no single cell can fill it (a record, a list, bytes, several types at once)."""
-    described: str
+    shape: Shape | None = None
+    """What a JSON value must be that fills it whole; None: it has a type, or no JSON comes."""
+    described: Words
     """The type in words, for messages."""
     nullable: bool
     has_default: bool
     symbols: tuple[str, ...] = ()
+    """Of an enum."""
+    precision: int = 0
+    """Of a decimal: digits at most."""
+    scale: int = 0
+    """Of a decimal: digits after the point at most."""
 
     @property
     def required(self) -> bool:
@@ -58,43 +72,59 @@ _LOGICAL: Final[Mapping[tuple[str, str], TargetType]] = MappingProxyType(
         ("int", "date"): TargetType.DATE,
         ("long", "timestamp-millis"): TargetType.TIMESTAMP_MILLIS,
         ("string", "uuid"): TargetType.STRING,
+        ("bytes", "decimal"): TargetType.DECIMAL,
+        ("fixed", "decimal"): TargetType.DECIMAL,
     }
 )
 
 
-def targets_of(schema: Mapping[str, object]) -> dict[str, Target]:
+def targets_of(schema: Mapping[str, object], *, json: bool = False) -> dict[str, Target]:
     """Tell the fields of a record schema, in its order.
 
     Args:
         schema: A parsed `.avsc` with a record at the top.
+        json: Cells may hold JSON values, which fill the fields that no single cell can.
+
+    Raises: DocumentError: `json`, and the bus can't read this schema.
     """
+    shapes: dict[str, Shape] = {}
+    if json:
+        top = read_shape(schema, where=str(schema["name"]))
+        shapes = {field.name: field.shape for field in top.fields}
     enums: dict[str, Mapping[str, object]] = {}
     namespace = str(schema.get("namespace", ""))
     fields = cast("list[Mapping[str, object]]", schema["fields"])
-    return {str(field["name"]): _target(field, enums, namespace) for field in fields}
+    return {str(field["name"]): _target(field, enums, namespace, shapes) for field in fields}
 
 
 def _target(
-    field: Mapping[str, object], enums: dict[str, Mapping[str, object]], namespace: str
+    field: Mapping[str, object],
+    enums: dict[str, Mapping[str, object]],
+    namespace: str,
+    shapes: Mapping[str, Shape],
 ) -> Target:
-    declared = field["type"]
+    name, declared = str(field["name"]), field["type"]
     branches = declared if isinstance(declared, list) else [declared]
     filled = [branch for branch in branches if branch != "null"]
     kind: TargetType | None = None
-    symbols: tuple[str, ...] = ()
-    described = "several types" if len(filled) != 1 else _described(filled[0])
+    branch: object = None
+    described: Words = message("error.tables.several_types")
+    if len(filled) == 1:
+        described = _described(filled[0])
     if len(filled) == 1:
         branch = _known(filled[0], enums, namespace)
         kind = _type_of(branch)
-        if kind is TargetType.ENUM and isinstance(branch, Mapping):
-            symbols = tuple(cast("list[str]", branch["symbols"]))
+    details = branch if isinstance(branch, Mapping) else {}
     return Target(
-        name=str(field["name"]),
+        name=name,
         type=kind,
+        shape=shapes.get(name) if kind is None else None,
         described=described,
         nullable=len(filled) < len(branches),
         has_default="default" in field,
-        symbols=symbols,
+        symbols=tuple(cast("list[str]", details.get("symbols", ()))),
+        precision=int(details.get("precision", 0)),
+        scale=int(details.get("scale", 0)),
     )
 
 

@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from decimal import Decimal
+from decimal import Context, Decimal
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from bus.errors import Words
 from bus.tables.problems import ProblemKind
 from bus.tables.table import Cell
 from bus.tables.targets import Target, TargetType
@@ -21,7 +22,7 @@ class Refused:
     """A cell that is no value of the type."""
 
     kind: ProblemKind
-    expected: str = ""
+    expected: Words = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,8 @@ _INTEGER_LIMITS: Final[Mapping[TargetType, tuple[int, int]]] = MappingProxyType(
 )
 _FLOAT_MAX: Final = 3.4028234663852886e38
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,40}(?:\.[0-9]{1,40})?")
+_EXACT: Final = Context(prec=1000)
+"""Room for every digit of a decimal that the bus can read: nothing is rounded."""
 _BOOLEANS: Final = MappingProxyType({"true": True, "false": False, "да": True, "нет": False})
 _DAY: Final = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _RUSSIAN_DAY: Final = re.compile(r"([0-9]{2})\.([0-9]{2})\.([0-9]{4})")
@@ -99,6 +102,20 @@ def _floating(cell: Cell, target: Target, notation: Notation) -> object:
     if target.type is TargetType.FLOAT and abs(value) > _FLOAT_MAX:
         return Refused(ProblemKind.OUT_OF_RANGE, f"±{_FLOAT_MAX}")
     return value
+
+
+def _decimal(cell: Cell, target: Target, notation: Notation) -> object:
+    """Read a number exactly; digits beyond the schema's are refused, never rounded away."""
+    number = _number(cell, notation)
+    if number is None or not math.isfinite(number):
+        return Refused(ProblemKind.NOT_A_NUMBER, "," if notation.decimal_comma else ".")
+    # Why by its text: a spreadsheet's 17210.15 is the nearest binary number, which is longer.
+    exact = Decimal(str(number)) if isinstance(number, float) else Decimal(number)
+    unit = Decimal(1).scaleb(-target.scale)
+    is_too_large = bool(exact) and exact.adjusted() >= target.precision - target.scale
+    if is_too_large or _EXACT.remainder(exact, unit):
+        return Refused(ProblemKind.TOO_MANY_DIGITS, f"{target.precision}, {target.scale}")
+    return exact.quantize(unit, context=_EXACT)
 
 
 def _number(cell: Cell, notation: Notation) -> int | float | Decimal | None:
@@ -177,6 +194,7 @@ _READERS: Final[Mapping[TargetType, _Reader]] = MappingProxyType(
         TargetType.LONG: _integer,
         TargetType.FLOAT: _floating,
         TargetType.DOUBLE: _floating,
+        TargetType.DECIMAL: _decimal,
         TargetType.ENUM: _symbol,
         TargetType.DATE: _day,
         TargetType.TIMESTAMP_MILLIS: _moment,

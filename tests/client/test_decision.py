@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.client.decision import (
+    Decision,
     KnownVersion,
     Next,
+    NothingStands,
     Repeat,
     Standing,
     VersionTaken,
@@ -16,10 +18,18 @@ from bus.model.identifiers import RecordId
 from bus.model.record import Operation
 
 
-def known(version: int, standing: Standing = Standing.STANDS, content: int = 0) -> KnownVersion:
+def known(
+    version: int,
+    standing: Standing = Standing.STANDS,
+    content: int = 0,
+    operation: Operation = Operation.CREATE,
+    supersedes: int | None = None,
+) -> KnownVersion:
     return KnownVersion(
         version=version,
         record_id=RecordId(f"{version:032x}"),
+        operation=operation,
+        supersedes=None if supersedes is None else RecordId(f"{supersedes:032x}"),
         fingerprint=bytes([content]),
         standing=standing,
         quarantine_id=f"in.a.b/0/{version}" if standing is Standing.REFUSED else None,
@@ -82,6 +92,7 @@ def test_what_is_sent_follows_every_version_and_stands_on_one_that_stands(
     if isinstance(decision, Repeat):
         assert history[0].fingerprint == content
         return
+    assert isinstance(decision, Next)
     assert decision.version == max((sent.version for sent in history), default=0) + 1
     assert (decision.operation is Operation.CREATE) == (not standing)
     assert decision.supersedes == (standing[0].record_id if standing else None)
@@ -97,6 +108,8 @@ def test_sending_a_row_twice_sends_it_once(
             sent = KnownVersion(
                 version=decision.version,
                 record_id=RecordId(f"{decision.version:032x}"),
+                operation=decision.operation,
+                supersedes=decision.supersedes,
                 fingerprint=content,
                 standing=Standing.STANDS,
                 quarantine_id=None,
@@ -133,3 +146,98 @@ def test_a_numbered_row_keeps_its_number_and_follows_a_lower_one(
     assert isinstance(decision, Next)
     assert decision.version == version
     assert decision.supersedes == (lower[0].record_id if lower else None)
+
+
+def sent_after(history: list[KnownVersion], decision: Decision, content: int) -> list[KnownVersion]:
+    assert isinstance(decision, Next), decision
+    sent = KnownVersion(
+        version=decision.version,
+        record_id=RecordId(f"{decision.version:032x}"),
+        operation=decision.operation,
+        supersedes=decision.supersedes,
+        fingerprint=bytes([content]),
+        standing=Standing.STANDS,
+        quarantine_id=None,
+    )
+    return [sent, *history]
+
+
+def test_an_annulment_takes_back_the_version_that_stands_and_the_next_one_after_it() -> None:
+    history = [known(2, content=2, operation=Operation.CORRECT, supersedes=1), known(1, content=1)]
+    for version, content in ((2, 2), (1, 1)):
+        decision = decide(history, bytes([content]), Operation.ANNUL)
+        assert decision == Next(
+            version=history[0].version + 1,
+            operation=Operation.ANNUL,
+            supersedes=known(version).record_id,
+            resolves=None,
+        )
+        history = sent_after(history, decision, content)
+        for said in range(content, 3):  # it, and those before it, may be said again
+            assert decide(history, bytes([said]), Operation.ANNUL) == Repeat()
+    assert decide(history, b"other", Operation.ANNUL) == NothingStands()
+    assert decide(history, b"other", Operation.CEASE) == NothingStands()
+
+
+def test_a_row_after_an_annulment_follows_what_it_uncovered() -> None:
+    history = [
+        known(3, content=2, operation=Operation.ANNUL, supersedes=2),
+        known(2, content=2, operation=Operation.CORRECT, supersedes=1),
+        known(1, content=1),
+    ]
+    assert decide(history, bytes([1])) == Repeat()
+    decision = decide(history, bytes([2]))
+    assert isinstance(decision, Next)
+    assert (decision.operation, decision.supersedes) == (Operation.CORRECT, known(1).record_id)
+    gone = [known(2, content=1, operation=Operation.ANNUL, supersedes=1), known(1, content=1)]
+    created = decide(gone, bytes([1]))
+    assert isinstance(created, Next)
+    assert (created.operation, created.supersedes) == (Operation.CREATE, None)
+
+
+def test_a_cease_is_said_once_and_a_create_opens_the_entry_again() -> None:
+    history = sent_after(
+        [known(1, content=1)], decide([known(1, content=1)], bytes([2]), Operation.CEASE), 2
+    )
+    assert decide(history, bytes([2]), Operation.CEASE) == Repeat()
+    assert decide(history, bytes([2])) == Repeat()
+    reopened = decide(history, bytes([2]), Operation.CREATE)
+    assert isinstance(reopened, Next)
+    assert (reopened.operation, reopened.supersedes) == (Operation.CREATE, None)
+
+
+def test_a_refused_annulment_leaves_the_version_standing() -> None:
+    history = [
+        known(2, Standing.REFUSED, 1, Operation.ANNUL, supersedes=1),
+        known(1, content=1),
+    ]
+    assert decide(history, bytes([1])) == Repeat()
+    assert decide(history, bytes([1]), Operation.ANNUL) == Repeat()  # it would be refused again
+    decision = decide(history, bytes([2]), Operation.ANNUL)
+    assert decision == Next(
+        version=3,
+        operation=Operation.ANNUL,
+        supersedes=known(1).record_id,
+        resolves="in.a.b/0/2",
+    )
+
+
+def test_a_version_taken_by_another_operation_is_no_repeat() -> None:
+    history = [known(1, content=1)]
+    assert decide_numbered(history, bytes([1]), 1, Operation.ANNUL) == VersionTaken(version=1)
+    assert decide_numbered(history, bytes([1]), 1, Operation.CORRECT) == Repeat()
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.sampled_from([None, *Operation])), min_size=1, max_size=10
+    )
+)
+def test_whatever_was_said_last_is_said_once(said: list[tuple[int, Operation | None]]) -> None:
+    history: list[KnownVersion] = []
+    for content, operation in said:
+        decision = decide(history, bytes([content]), operation)
+        if isinstance(decision, Next):
+            history = sent_after(history, decision, content)
+        if not isinstance(decision, NothingStands):
+            assert decide(history, bytes([content]), operation) == Repeat()

@@ -70,6 +70,7 @@ def test_a_line_says_everything_about_the_record() -> None:
         "lane": "live",
         "fields": {"name": "Школа"},
         "position": "accepted.x/1/7",
+        "group": None,
     }
 
 

@@ -36,6 +36,7 @@ def opening(installation: Installation) -> Open:
         dataset=DATASET,
         signer=installation.signer(SYSTEM),
         clock=lambda: datetime.now(UTC),
+        send_broken=True,
     )
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bus.client.decision import Standing
-from bus.client.ledger import Ledger, LoggedRefusal, LoggedVersion
+from bus.client.ledger import Ledger, LoggedRefusal, LoggedRelease, LoggedVersion
 from bus.errors import DocumentError
 from bus.model.identifiers import RecordId
+from bus.model.record import Operation
 from bus.model.verdict import Reason
 
 TOPIC = "in.education-samara.schools"
@@ -22,11 +25,18 @@ def identifier(key: str, version: int) -> RecordId:
     return RecordId(f"{key}{version:031x}")
 
 
-def logged(key: str, version: int, offset: int, follows: int | None = None) -> LoggedVersion:
+def logged(
+    key: str,
+    version: int,
+    offset: int,
+    follows: int | None = None,
+    operation: Operation | None = None,
+) -> LoggedVersion:
     return LoggedVersion(
         key=key,
         version=version,
         record_id=identifier(key, version),
+        operation=operation or (Operation.CREATE if follows is None else Operation.CORRECT),
         supersedes=None if follows is None else identifier(key, follows),
         fingerprint=bytes([version]),
         partition=0,
@@ -34,8 +44,14 @@ def logged(key: str, version: int, offset: int, follows: int | None = None) -> L
     )
 
 
-def refusal(offset: int, reason: Reason = Reason.RULE_VIOLATED) -> LoggedRefusal:
-    return LoggedRefusal(partition=0, offset=offset, reason=reason)
+def refusal(
+    offset: int, reason: Reason = Reason.RULE_VIOLATED, *, attempt: int = 0
+) -> LoggedRefusal:
+    return LoggedRefusal(partition=0, offset=offset, reason=reason, attempt=attempt)
+
+
+def release(offset: int, attempt: int = 1) -> LoggedRelease:
+    return LoggedRelease(partition=0, offset=offset, attempt=attempt)
 
 
 @pytest.fixture
@@ -81,11 +97,80 @@ def test_versions_behind_a_refused_one_hang_whenever_the_refusal_is_read(ledger:
     }
 
 
+def test_what_was_released_stands_again_and_lifts_what_hung_on_it(ledger: Ledger) -> None:
+    sent = [logged("a", 1, 1), logged("a", 2, 2, follows=1), logged("a", 3, 3, follows=2)]
+    ledger.take(sent=sent, refused=[refusal(1), refusal(3)], positions={})
+    ledger.take(released=[release(1)], positions={})
+    assert standings(ledger, "a") == {
+        1: Standing.STANDS,
+        2: Standing.STANDS,
+        3: Standing.REFUSED,
+    }
+    assert [sent.quarantine_id for sent in ledger.known("a", whole=True)] == [
+        f"{TOPIC}/0/3",
+        None,
+        None,
+    ]
+    assert dict(ledger.tally(0, 0).refused) == {Reason.RULE_VIOLATED: 1}
+
+
+def test_what_was_refused_after_its_release_is_refused_for_the_later_reason(
+    ledger: Ledger,
+) -> None:
+    later = refusal(1, Reason.NO_CONTRACT, attempt=1)
+    ledger.take(sent=[logged("a", 1, 1)], released=[release(1)], refused=[later], positions={})
+    ledger.take(refused=[refusal(1)], positions={})
+    assert dict(ledger.tally(0, 0).refused) == {Reason.NO_CONTRACT: 1}
+    ledger.take(released=[release(1, 2)], positions={})
+    assert standings(ledger, "a") == {1: Standing.STANDS}
+
+
 def test_known_versions_reach_down_to_the_newest_that_stands(ledger: Ledger) -> None:
     sent = [logged("a", 1, 1), logged("a", 2, 2, follows=1), logged("a", 3, 3, follows=2)]
     ledger.take(sent=sent, refused=[refusal(3)], positions={})
     assert [sent.version for sent in ledger.known("a")] == [3, 2]
     assert [sent.version for sent in ledger.known("a", whole=True)] == [3, 2, 1]
+
+
+def test_known_versions_reach_below_an_annulment_to_what_it_uncovers(ledger: Ledger) -> None:
+    sent = [
+        logged("a", 1, 1),
+        logged("a", 2, 2, follows=1),
+        logged("a", 3, 3, follows=2),
+        logged("a", 4, 4, follows=3, operation=Operation.ANNUL),
+    ]
+    ledger.take(sent=sent, positions={})
+    assert [sent.version for sent in ledger.known("a")] == [4, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("number", "lacking"),
+    [
+        (1, ("operation", "refused_attempt", "released_attempt")),
+        (2, ("refused_attempt", "released_attempt")),
+    ],
+)
+def test_a_memory_of_a_format_before_is_taken_over_and_reads_refusals_again(
+    number: int, lacking: tuple[str, ...], tmp_path: Path
+) -> None:
+    path = tmp_path / "schools.sqlite"
+    first = Ledger.open(path, TOPIC)
+    sent = [logged("a", 1, 1), logged("a", 2, 2, follows=1), logged("a", 3, 3, follows=2)]
+    positions = {(TOPIC, 0): 4, ("quarantine.education-samara", 0): 9}
+    first.take(sent=sent, refused=[refusal(3)], positions=positions)
+    first.close()
+    with closing(sqlite3.connect(path)) as older:
+        for column in lacking:
+            older.execute(f"ALTER TABLE version DROP COLUMN {column}")
+        older.execute(f"PRAGMA user_version = {number}")
+        older.commit()
+    second = Ledger.open(path, TOPIC)
+    operations = [sent.operation for sent in second.known("a", whole=True)]
+    assert operations == [Operation.CORRECT, Operation.CORRECT, Operation.CREATE]
+    assert second.positions() == {(TOPIC, 0): 4}
+    second.take(released=[release(1)], positions={})
+    assert standings(second, "a")[3] is Standing.REFUSED
+    second.close()
 
 
 def test_a_batch_that_fails_leaves_nothing_behind(ledger: Ledger) -> None:
@@ -153,9 +238,16 @@ class Model:
         return versions
 
 
+Found = LoggedRefusal | LoggedRelease
+
+
 @st.composite
-def logs(draw: st.DrawFn) -> tuple[list[LoggedVersion], list[int]]:
-    """Versions in the log's order, each following an earlier one of its key or none."""
+def logs(draw: st.DrawFn) -> tuple[list[LoggedVersion], list[Found], set[int]]:
+    """Versions in the log's order, each following an earlier one of its key or none.
+
+    Of some records a history in quarantine: refused, released, refused again and so on. Last, the
+    offsets of those that were not released after the last refusal.
+    """
     sent: list[LoggedVersion] = []
     newest = {"a": 0, "b": 0}
     for offset in range(draw(st.integers(1, 8))):
@@ -163,26 +255,45 @@ def logs(draw: st.DrawFn) -> tuple[list[LoggedVersion], list[int]]:
         version = newest[key] = newest[key] + 1
         earlier = draw(st.integers(0, version - 1))
         sent.append(logged(key, version, offset, follows=earlier or None))
-    offsets = draw(st.lists(st.integers(0, len(sent) - 1), unique=True))
-    return sent, offsets
+    found: list[Found] = []
+    refused = set()
+    for offset in draw(st.lists(st.integers(0, len(sent) - 1), unique=True)):
+        steps = draw(st.integers(1, 4))
+        history = [
+            release(offset, (step + 1) // 2) if step % 2 else refusal(offset, attempt=step // 2)
+            for step in range(steps)
+        ]
+        found += history
+        if isinstance(history[-1], LoggedRefusal):
+            refused.add(offset)
+    return sent, found, refused
 
 
 @settings(max_examples=60, deadline=None)
 @given(logs(), st.randoms(use_true_random=False), st.integers(0, 8))
-def test_standings_depend_on_the_log_and_not_on_when_refusals_are_read(
-    log: tuple[list[LoggedVersion], list[int]], order: object, cut: int
+def test_standings_depend_on_the_log_and_not_on_when_refusals_and_releases_are_read(
+    log: tuple[list[LoggedVersion], list[Found], set[int]], order: object, cut: int
 ) -> None:
-    sent, offsets = log
-    order.shuffle(offsets)  # type: ignore[attr-defined]
+    sent, found, refused = log
+    again = found[: cut // 2]
+    order.shuffle(found)  # type: ignore[attr-defined]
     with TemporaryDirectory() as folder:
         ledger = Ledger.open(Path(folder) / "a.sqlite", TOPIC)
-        early = [refusal(offset) for offset in offsets if offset < cut]
-        late = [refusal(offset) for offset in offsets if offset >= cut]
-        ledger.take(sent=sent[:cut], refused=early, positions={})
+        _take(ledger, sent[:cut], [one for one in found if one.offset < cut])
         ledger.take(sent=sent[cut:], positions={})
-        ledger.take(sent=sent, refused=late, positions={})
-        model = Model(sent=sent, refused=set(offsets))
+        for one in [*(one for one in found if one.offset >= cut), *again]:
+            _take(ledger, sent, [one])
+        model = Model(sent=sent, refused=refused)
         assert {key: standings(ledger, key) for key in "ab"} == {
             key: model.standings(key) for key in "ab"
         }
         ledger.close()
+
+
+def _take(ledger: Ledger, sent: list[LoggedVersion], found: list[Found]) -> None:
+    ledger.take(
+        sent=sent,
+        refused=[one for one in found if isinstance(one, LoggedRefusal)],
+        released=[one for one in found if isinstance(one, LoggedRelease)],
+        positions={},
+    )

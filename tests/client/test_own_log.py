@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from bus.client.own_log import Source, fingerprint_of, own_version, refusal_of, starting_offsets
+from bus.client.ledger import LoggedRefusal, LoggedRelease
+from bus.client.own_log import (
+    Source,
+    fingerprint_of,
+    own_version,
+    receipt_of,
+    refusal_of,
+    starting_offsets,
+)
 from bus.enforce.judge import judge
 from bus.errors import DocumentError
 from bus.model.identifiers import SystemCode
 from bus.model.record import Operation
 from bus.model.verdict import Reason
+from bus.quarantine.entry import QuarantineState
+from bus.quarantine.receipt import Receipt, receipt_delivery
 from bus.route.plan import plan
 from bus.wire.signature import SignatureChecker
 from tests import factories
@@ -67,6 +79,49 @@ def test_a_refusal_of_another_dataset_is_passed_over() -> None:
         for name, value in raw.headers
     ]
     assert refusal_of(Raw(key=raw.key, value=raw.value, headers=headers), SOURCE) is None
+
+
+def receipt(state: QuarantineState, attempt: int, topic: str = SOURCE.inbound) -> Raw:
+    delivery = receipt_delivery(
+        Receipt(
+            quarantine_id=f"{topic}/2/40",
+            agency=AGENCY,
+            dataset=DATASET,
+            state=state,
+            state_at=datetime(2026, 3, 1, tzinfo=UTC),
+            reason=Reason.CONFLICTING_VERSION,
+            path="",
+            rules=(),
+            attempt=attempt,
+            record_id=None,
+            because=None,
+        )
+    )
+    return Raw(topic=delivery.topic, key=delivery.key, value=delivery.value)
+
+
+@pytest.mark.parametrize(
+    ("state", "attempt"), [(QuarantineState.RELEASED, 2), (QuarantineState.SUPERSEDED, 1)]
+)
+def test_a_receipt_of_a_record_that_came_out_answers_the_refusals_before(
+    state: QuarantineState, attempt: int
+) -> None:
+    found = LoggedRelease(partition=2, offset=40, attempt=2)
+    assert receipt_of(receipt(state, attempt), SOURCE) == found
+
+
+@pytest.mark.parametrize(
+    "state", [QuarantineState.OPEN, QuarantineState.RESOLVED, QuarantineState.DISCARDED]
+)
+def test_any_other_receipt_tells_a_refusal_that_may_be_the_funds(state: QuarantineState) -> None:
+    assert receipt_of(receipt(state, 1), SOURCE) == LoggedRefusal(
+        partition=2, offset=40, reason=Reason.CONFLICTING_VERSION, attempt=1
+    )
+
+
+def test_a_receipt_of_another_dataset_is_passed_over() -> None:
+    other = receipt(QuarantineState.RELEASED, 1, "in.education-samara.teachers")
+    assert receipt_of(other, SOURCE) is None
 
 
 def test_reading_goes_on_where_it_stopped_and_begins_at_the_beginning() -> None:

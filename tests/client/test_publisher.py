@@ -16,12 +16,16 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
 
+from bus.catalogue.parties import BUS
 from bus.client import BadRow, Publisher, RowGiven
 from bus.client.own_log import Source, own_version
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import connect_admin
+from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Reason
+from bus.quarantine.entry import QuarantineState
+from bus.quarantine.receipt import Receipt, receipt_delivery
 from bus.tables.problems import Problem, ProblemKind
 from bus.wire.signature import BATCH_LEAVES_MAX, parse_signature
 from tests.client.conftest import Installation
@@ -42,6 +46,7 @@ def opening(installation: Installation) -> Open:
         dataset=DATASET,
         signer=installation.signer(SYSTEM),
         clock=lambda: datetime.now(UTC),
+        send_broken=True,
     )
 
 
@@ -160,6 +165,54 @@ async def test_what_the_bus_refused_is_answered_by_the_mended_row(
     place = f"{SOURCE.inbound}/{refused.partition}/{refused.offset}"
     assert headers["bus_resolves"].decode() == place
     assert headers["bus_op"] == b"create"
+
+
+async def test_what_was_released_from_quarantine_is_corrected_by_the_next_row(
+    installation: Installation, opening: Open
+) -> None:
+    async with opening() as publisher:
+        await publisher.publish([row(5100, kind="castle"), row(5101, kind="castle")])
+        await route(installation, SOURCE.inbound)
+        assert (await publisher.outcome(timeout_s=20)).quarantined == {Reason.RULE_VIOLATED: 2}
+    await tell_released(installation, "row-5100")
+    async with opening() as publisher:
+        again = await publisher.publish([row(5100, kind="castle")])
+        assert again.repeats == 1
+        report = await publisher.publish([row(5100), row(5101)])
+    assert (report.corrected, report.created) == (1, 1)
+    first, second = await versions_of(installation, "row-5100")
+    headers = dict(second.headers)
+    assert headers["bus_op"] == b"correct"
+    assert headers["bus_supersedes"] == dict(first.headers)["ce_id"]
+    assert "bus_resolves" not in headers
+    forget(installation)
+    async with opening() as publisher:
+        assert (await publisher.publish([row(5100), row(5101)])).repeats == 2
+        assert (await publisher.publish([row(5100, places=601)])).corrected == 1
+
+
+async def tell_released(installation: Installation, key: str) -> None:
+    """Write the receipt that housekeeping writes when a record has come out of quarantine."""
+    (record,) = await versions_of(installation, key)
+    receipt = Receipt(
+        quarantine_id=f"{record.topic}/{record.partition}/{record.offset}",
+        agency=AGENCY,
+        dataset=DATASET,
+        state=QuarantineState.RELEASED,
+        state_at=datetime.now(UTC),
+        reason=Reason.RULE_VIOLATED,
+        path="kind",
+        rules=("kind-known",),
+        attempt=1,
+        record_id=None,
+        because="rule mended",
+    )
+    async with BatchProducer(installation.cluster(BUS), client_id="bus.receipts") as producer:
+        await producer.deliver([receipt_delivery(receipt)])
+
+
+async def versions_of(installation: Installation, key: str) -> list[ConsumerRecord]:
+    return [record for record in await sent(installation) if record.key == key.encode()]
 
 
 async def test_what_is_not_judged_in_time_is_pending(opening: Open) -> None:

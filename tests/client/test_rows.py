@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from bus.client.rows import PreparedRow, RowEncoder, UnsendableRow
 from bus.contracts.contract import VersionSource
 from bus.contracts.encode import decoder
+from bus.model.identifiers import DatasetCode
 from bus.tables.fitting import MappedRow
 from bus.tables.problems import Problem, ProblemKind
 from bus.tables.table import BadRow
@@ -34,6 +35,15 @@ def test_a_row_becomes_its_key_and_a_framed_value_with_nulls_where_it_says_nothi
     decoded = decoder(CONTRACT.newest.schema)(row.value)
     assert {name: decoded[name] for name in VALID} == dict(VALID)
     assert decoded["website"] is None
+
+
+def test_lists_and_maps_that_a_row_does_not_have_are_empty_where_the_schema_says_so() -> None:
+    contract = snapshot().region.contracts[DatasetCode("service-centres")]
+    given = {"registry_number": "63-01", "name": "Центр", "address": "г. Самара", "windows": 3}
+    row = RowEncoder(contract, SCHEMA_ID).prepare(given, 1)
+    assert isinstance(row, PreparedRow), row
+    decoded = decoder(contract.newest.schema)(row.value)
+    assert (decoded["schedule"], decoded["services"], decoded["website"]) == ({}, [], None)
 
 
 def test_a_row_of_a_table_keeps_its_own_number() -> None:
@@ -64,7 +74,7 @@ def test_a_bad_row_keeps_its_number_and_its_words_in_both_languages() -> None:
     bad = Problem(kind=ProblemKind.NOT_A_DATE, field="opened_on", expected="2026-01-31")
     row = refused(BadRow(number=9, problems=(bad,)))
     assert row.number == 9
-    assert (row.problems[0].en, row.problems[0].ru) == (bad.in_words("en"), bad.in_words("ru"))
+    assert (row.problems[0].en, row.problems[0].ru) == (bad.spoken("en"), bad.spoken("ru"))
 
 
 def test_versions_come_from_the_source_exactly_where_the_contract_says_so() -> None:

@@ -74,6 +74,7 @@ async def publish(
         dataset=dataset,
         signer=installation.signer(system),
         clock=lambda: NOW,
+        send_broken=True,
     ) as publisher:
         await publisher.publish(rows)
 
@@ -122,6 +123,34 @@ async def test_a_narrower_agreement_delivers_only_its_fields_of_only_its_rows(
     assert record.key == "v-1"
     assert record.fields["full_name"] == VALID["full_name"]
     assert "director" not in record.fields
+
+
+async def test_records_of_one_correction_come_together_and_no_position_is_kept_between_them(
+    installation: Installation, subscribing: Open
+) -> None:
+    async with subscribing() as subscriber:
+        await all_of(subscriber)
+    await publish(installation, [municipality(50)])
+    async with Publisher.open(
+        installation.cluster(TERRITORY),
+        home=installation.home,
+        system=TERRITORY,
+        dataset=MUNICIPALITIES,
+        signer=installation.signer(TERRITORY),
+        clock=lambda: NOW,
+    ) as publisher:
+        report = await publisher.publish_group([municipality(50, "Город"), municipality(51)])
+        again = await publisher.publish_group([municipality(50, "Город"), municipality(51)])
+        broken = await publisher.publish_group([municipality(52), municipality(53, oktmo="none")])
+    assert (report.corrected, report.created, again.repeats) == (1, 1, 2)
+    assert (broken.sent, broken.unsendable_count) == (0, 1)
+    await route(installation, MUNICIPALITIES_IN)
+    async with subscribing() as subscriber:
+        taken = [await anext(subscriber) for _ in range(2)]  # and then the reader falls down
+    async with subscribing() as subscriber:
+        units = [[record.key for record in unit] async for unit in subscriber.groups()]
+    assert [record.key for record in taken] == ["m-50", "m-50"]
+    assert units == [["m-50", "m-51"]]
 
 
 async def test_a_group_goes_on_behind_the_last_record_that_was_taken(

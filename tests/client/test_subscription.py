@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
+from bus.access.rights import Permitted, rights_of
+from bus.catalogue.views import views_of
 from bus.client.subscription import feeds_of
 from bus.errors import DocumentError
 from bus.model.identifiers import DatasetCode, SystemCode
@@ -42,6 +44,36 @@ def test_two_views_are_two_topics_and_a_full_agreement_covers_them() -> None:
     assert [feed.topic for feed in feeds] == [f"accepted.{DATASET}"]
 
 
+def test_kafka_lets_a_system_read_exactly_what_its_client_is_led_to() -> None:
+    known = region()
+    edges = {
+        day + timedelta(days=shift)
+        for one in known.agreements
+        for day in (one.valid_from, one.valid_to)
+        for shift in (-1, 0, 1)
+    }
+    topics = {
+        dataset: {f"accepted.{dataset}"}
+        | {f"view.{view.code}" for view in views_of(known) if view.dataset == dataset}
+        for dataset in known.contracts
+    }
+    readers = [system.code for agency in known.agencies.values() for system in agency.systems]
+    for day in sorted(edges):
+        rights = rights_of(known, day)
+        for system in readers:
+            for dataset in known.contracts:
+                try:
+                    led_to = {feed.topic for feed in feeds_of(known, system, dataset, day)}
+                except DocumentError:
+                    led_to = set()
+                allowed = topics[dataset] & {
+                    right.name
+                    for right in rights
+                    if right.principal == system and right.operation is Permitted.READ
+                }
+                assert led_to == ({f"accepted.{dataset}"} & allowed or allowed)
+
+
 def copied(agreement: str, copy: str, old: str, new: str) -> dict[str, bytes]:
     text = sample_documents()[f"agreements/{agreement}.yaml"].decode()
     text = text.replace(f"agreement: {agreement}", f"agreement: {copy}").replace(old, new)
@@ -54,7 +86,7 @@ def copied(agreement: str, copy: str, old: str, new: str) -> dict[str, bytes]:
         ("health-analytics", "organisations", DAY, "health-institutions (dataset"),
         ("health-analytics", DATASET, date(2025, 1, 1), "begins on 2026-01-01"),
         ("health-analytics", DATASET, date(2030, 1, 1), "ended on 2027-12-31"),
-        ("edu-registry", "organisations", DAY, "agreements of this system: none at all"),
+        ("acts-registry", "organisations", DAY, "agreements of this system: none at all"),
         ("edu-registry", "unheard-of", DAY, "there is no dataset unheard-of"),
     ],
 )
@@ -64,3 +96,11 @@ def test_without_an_agreement_those_that_the_system_has_are_listed(
     with pytest.raises(DocumentError) as caught:
         feeds_of(region(), SystemCode(system), DatasetCode(dataset), day)
     assert said in str(caught.value)
+
+
+def test_agreements_are_listed_in_russian_too() -> None:
+    with pytest.raises(DocumentError) as caught:
+        feeds_of(region(), SystemCode("health-analytics"), DATASET, date(2030, 1, 1))
+    assert "(набор данных educational-institutions, прекратило действие 2027-12-31)" in (
+        caught.value.spoken("ru")
+    )

@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from bus.contracts.check_digits import Algorithm, is_valid
 from bus.errors import DocumentError
+from bus.model.record import Operation
 from bus.tables.binding import bind
 from bus.tables.fitting import Binding, MappedRow
 from bus.tables.mapping import MappingFile, read_mapping
@@ -26,10 +28,12 @@ from bus.tables.table import BadRow, Cell, Row
 from bus.tables.targets import TargetType, targets_of
 from bus.tables.values import Notation, Refused, value_of
 from tests.tables.table_files import shared
+from tests.texts.english import in_english
 
 Type = str | dict[str, object] | list[object]
 DATE: Final[Type] = {"type": "int", "logicalType": "date"}
 MOMENT: Final[Type] = {"type": "long", "logicalType": "timestamp-millis"}
+DECIMAL: Final[Type] = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
 SIZE: Final[Type] = {"type": "enum", "name": "Size", "symbols": ["SMALL", "LARGE"]}
 SAMARA: Final = ZoneInfo("Europe/Samara")
 
@@ -316,7 +320,7 @@ def test_values_of_personal_fields_stay_out_of_problems() -> None:
     )
     fitted = binding.apply(Row(number=3, cells={"снилс": "112-233-445 95", "рост": "высокий"}))
     assert isinstance(fitted, BadRow)
-    words = " | ".join(p.in_words(lang) for p in fitted.problems for lang in ("ru", "en"))
+    words = " | ".join(p.spoken(lang) for p in fitted.problems for lang in ("ru", "en"))
     assert "112-233" not in words
     assert words.count("высокий") == 2
     assert words.count("снилс") == 4
@@ -332,6 +336,31 @@ def test_a_column_may_keep_the_version_of_the_record() -> None:
     assert isinstance(bad, BadRow)
     assert (bad.problems[0].field, bad.problems[0].kind) == ("version", ProblemKind.VALUE_MISSING)
     assert binding.unmapped_columns == ()
+
+
+def test_a_column_may_say_what_a_row_does_to_its_entry() -> None:
+    text = """
+        operation: {column: s, map: {есть: null, ошибка: annul, конец: cease}}
+        fields: {f: {column: a}}
+    """
+    binding = bound(("a", "s"), schema(f="string"), text)
+    found = [
+        binding.apply(Row(number=1, cells={"a": "x", "s": said}))
+        for said in ("есть", "", "ошибка", "конец")
+    ]
+    assert [one.operation for one in found if isinstance(one, MappedRow)] == [
+        None, None, Operation.ANNUL, Operation.CEASE,
+    ]  # fmt: skip
+    bad = binding.apply(Row(number=1, cells={"a": "x", "s": "?"}))
+    assert isinstance(bad, BadRow)
+    assert (bad.problems[0].field, bad.problems[0].kind) == ("operation", ProblemKind.NOT_IN_MAP)
+    assert binding.unmapped_columns == ()
+    as_it_stands = bound(
+        ("a", "s"), schema(f="string"), "{operation: {column: s}, fields: {f: {column: a}}}"
+    )
+    other = as_it_stands.apply(Row(number=1, cells={"a": "x", "s": "delete"}))
+    assert isinstance(other, BadRow)
+    assert other.problems[0].field == "operation"
 
 
 def test_rows_are_taken_only_when_every_condition_holds() -> None:
@@ -365,7 +394,7 @@ def test_without_a_mapping_columns_fill_fields_of_their_name() -> None:
 def test_without_a_mapping_missing_and_doubtful_columns_are_told_at_once() -> None:
     with pytest.raises(DocumentError) as error:
         bound(("имя", "И МЯ", "код"), schema(имя="string", инн="string", kpp="string", x=["null"]))
-    assert [finding.found for finding in error.value.findings] == [
+    assert [str(finding.found) for finding in error.value.findings] == [
         "columns `имя` and `И МЯ` both named like field `имя`",
         "no source for field `инн` (string)",
         "no source for field `kpp` (string)",
@@ -396,16 +425,16 @@ def test_everything_wrong_between_mapping_table_and_schema_is_told_at_once_with_
     )
     with pytest.raises(DocumentError) as error:
         bound(("имя", "код", "версия"), avro, text)
-    found = {finding.path: finding for finding in error.value.findings}
-    assert "naem" in found["mapping.test.yaml:5 fields.naem"].found
+    found = {finding.path: in_english(finding) for finding in error.value.findings}
+    assert "naem" in str(found["mapping.test.yaml:5 fields.naem"].found)
     assert found["mapping.test.yaml:5 fields.naem"].remedy == "Did you mean `name`?"
     assert found["mapping.test.yaml:6 fields.code"].remedy == "Did you mean `код`?"
-    assert "of type array" in found["mapping.test.yaml:7 fields.tags"].found
-    assert "`decimal_comma`" in found["mapping.test.yaml:8 fields.title"].found
+    assert "of type array" in str(found["mapping.test.yaml:7 fields.tags"].found)
+    assert "`decimal_comma`" in str(found["mapping.test.yaml:8 fields.title"].found)
     assert found["mapping.test.yaml:9 fields.size"].found == "constant 'HUGE'"
-    assert "статус" in found["mapping.test.yaml:2 rows[0]"].found
+    assert "статус" in str(found["mapping.test.yaml:2 rows[0]"].found)
     assert found["mapping.test.yaml:3 version"].remedy == "Did you mean `версия`?"
-    assert "no source for field `name`" in found["mapping.test.yaml"].found
+    assert "no source for field `name`" in str(found["mapping.test.yaml"].found)
     assert len(found) == 8
 
 
@@ -457,7 +486,6 @@ def test_an_enum_that_is_named_again_is_known() -> None:
 @pytest.mark.parametrize(
     "declared",
     [
-        {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2},
         {"type": "long", "logicalType": "timestamp-micros"},
         {"type": "array", "items": "string"},
         ["null", "string", "long"],
@@ -469,15 +497,33 @@ def test_types_that_one_cell_can_not_fill_are_known_as_such(declared: object) ->
     assert targets_of(schema(f=declared))["f"].type is None
 
 
+@pytest.mark.parametrize(
+    ("cell", "comma", "expected"),
+    [
+        ("17210,15", True, Decimal("17210.15")),
+        ("19093", True, Decimal("19093.00")),
+        (17210.15, False, Decimal("17210.15")),
+        (7, False, Decimal("7.00")),
+        ("17210.15", True, Refused(ProblemKind.NOT_A_NUMBER, ",")),
+        ("0,125", True, Refused(ProblemKind.TOO_MANY_DIGITS, "9, 2")),
+        ("10000000", True, Refused(ProblemKind.TOO_MANY_DIGITS, "9, 2")),
+        (1e300, False, Refused(ProblemKind.TOO_MANY_DIGITS, "9, 2")),
+    ],
+)
+def test_decimals_are_exact_and_never_rounded(cell: Cell, comma: bool, expected: object) -> None:
+    target = targets_of(schema(f=["null", DECIMAL]))["f"]
+    assert value_of(cell, target, Notation(decimal_comma=comma)) == expected
+
+
 @pytest.mark.parametrize("kind", list(ProblemKind))
 def test_every_problem_has_words_in_both_languages(kind: ProblemKind) -> None:
     problem = Problem(kind=kind, field="f", column="c", found="x" * 200, expected="{expected}")
     for language in ("ru", "en"):
-        words = problem.in_words(language)
+        words = problem.spoken(language)
         assert "«f»" in words
         assert "«c»" in words
         assert "x" * 81 not in words
-    assert problem.in_words("ru") != problem.in_words("en")
+    assert problem.spoken("ru") != problem.spoken("en")
 
 
 CELLS: Final = st.one_of(
@@ -500,6 +546,7 @@ DECLARED: Final[dict[TargetType, Type]] = {
     TargetType.LONG: "long",
     TargetType.FLOAT: "float",
     TargetType.DOUBLE: "double",
+    TargetType.DECIMAL: DECIMAL,
     TargetType.ENUM: SIZE,
     TargetType.DATE: DATE,
     TargetType.TIMESTAMP_MILLIS: MOMENT,

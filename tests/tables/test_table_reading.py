@@ -139,7 +139,7 @@ def test_a_column_without_a_name_is_called_by_its_position(tmp_path: Path) -> No
 def test_a_doubled_column_name_is_refused_with_both_places(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match=r"columns 2 and 4 both named `ИНН`") as error:
         open_table(table_file(tmp_path, "a;ИНН;b; ИНН ;a\n1;2;3;4;5\n"))
-    assert [finding.found for finding in error.value.findings] == [
+    assert [str(finding.found) for finding in error.value.findings] == [
         "columns 2 and 4 both named `ИНН`",
         "columns 1 and 5 both named `a`",
     ]
@@ -293,6 +293,13 @@ def test_json_lines_keep_their_types_and_gather_all_names(tmp_path: Path) -> Non
     assert table.empty_rows == 2
 
 
+def test_lists_and_objects_are_cells_as_they_stand(tmp_path: Path) -> None:
+    line = {"a": {"b": [" x ", {}], "c": {"d": None}}, "e": []}
+    (row,) = open_table(table_file(tmp_path, json.dumps(line)))
+    assert isinstance(row, Row)
+    assert row.cells == line
+
+
 @pytest.mark.parametrize(
     ("line", "kind"),
     [
@@ -302,12 +309,15 @@ def test_json_lines_keep_their_types_and_gather_all_names(tmp_path: Path) -> Non
         ('{"a": NaN}', ProblemKind.NOT_A_JSON_OBJECT),
         ("[" * 100_000, ProblemKind.NOT_A_JSON_OBJECT),
         ('{"a": 1, "a": 2}', ProblemKind.DOUBLED_NAME),
-        ('{"a": {}}', ProblemKind.NESTED_VALUE),
-        ('{"a": [1]}', ProblemKind.NESTED_VALUE),
+        ('{"a": [{"b": 1, "b": 2}]}', ProblemKind.DOUBLED_NAME_INSIDE),
+        ('{"a": [[NaN]]}', ProblemKind.NOT_A_JSON_OBJECT),
+        ('{"a": ' + "[" * 600 + "]" * 600 + "}", ProblemKind.NOT_A_JSON_OBJECT),
         ('{"a": "x\\u0000"}', ProblemKind.NUL_BYTE),
+        ('{"a": {"b": ["x\\u0000"]}}', ProblemKind.NUL_BYTE),
+        ('{"a": {"x\\u0000": 1}}', ProblemKind.NUL_BYTE),
     ],
 )
-def test_a_line_that_is_no_flat_object_is_a_bad_row(
+def test_a_line_that_is_no_sound_object_is_a_bad_row(
     line: str, kind: ProblemKind, tmp_path: Path
 ) -> None:
     found = list(open_table(table_file(tmp_path, f'{{"a": 0}}\n{line}\n{{"a": 2}}\n')))

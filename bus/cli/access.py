@@ -7,7 +7,7 @@ import typer
 from bus.access.reconcile import AccessDiff, find_drift, reconcile
 from bus.access.rights import rights_of
 from bus.cli.context import installation, now, region
-from bus.cli.output import JsonOption, print_json, print_table
+from bus.cli.output import JsonOption, headings, print_json, print_table
 from bus.kafka.administration import connect_admin
 
 app = typer.Typer(no_args_is_help=True, help="Rights on Kafka, from the agreements in force.")
@@ -40,11 +40,12 @@ def _print(diff: AccessDiff, *, json: bool) -> None:
     if json:
         print_json(diff)
         return
+    missing, surplus, nameless = headings("missing", "surplus", "nameless")
     print_table(
-        ["difference", "entry"],
+        headings("difference", "entry"),
         [
-            *[["missing", str(entry)] for entry in diff.missing],
-            *[["surplus", str(entry)] for entry in diff.surplus],
-            *[["surplus, only kafka-acls removes it", str(entry)] for entry in diff.nameless],
+            *[[missing, str(entry)] for entry in diff.missing],
+            *[[surplus, str(entry)] for entry in diff.surplus],
+            *[[nameless, str(entry)] for entry in diff.nameless],
         ],
     )

@@ -6,12 +6,13 @@ import asyncio
 
 import typer
 
-from bus.cli.context import documents, installation, now
-from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.cli.context import documents, installation, language, now
+from bus.cli.output import JsonOption, heading, headings, print_json, print_table, talk, tell
 from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.provision.catalogue_apply import CatalogueReport, apply_catalogue
+from bus.texts import message
 
 app = typer.Typer(no_args_is_help=True, help="The documents in force.")
 
@@ -29,7 +30,7 @@ def apply(*, json: JsonOption = False) -> None:
             cluster=current.cluster_as_admin(),
             fund_dsn=current.fund_dsn(),
             now=now(),
-            progress=lambda step: talk.print(f"… {step}"),
+            progress=lambda step: tell(f"catalogue.step.{step}"),
         )
     )
     if json:
@@ -40,20 +41,20 @@ def apply(*, json: JsonOption = False) -> None:
 
 def _print_report(report: CatalogueReport) -> None:
     print_table(
-        ["changed", "number"],
+        headings("changed", "number"),
         [
-            ["topics created", len(report.topics.missing)],
-            ["topic settings mended", len(report.topics.differing)],
-            ["rights granted", len(report.access.missing)],
-            ["rights withdrawn", len(report.access.surplus)],
-            ["tables", len(report.tables)],
-            ["schemas", len(report.schemas)],
-            ["documents", len(report.documents)],
+            [heading("topics_created"), len(report.topics.missing)],
+            [heading("topic_settings_mended"), len(report.topics.differing)],
+            [heading("rights_granted"), len(report.access.missing)],
+            [heading("rights_withdrawn"), len(report.access.surplus)],
+            [heading("tables"), len(report.tables)],
+            [heading("schemas"), len(report.schemas)],
+            [heading("documents"), len(report.documents)],
         ],
     )
     for finding in report.topics.repartitioned:
-        talk.print(str(finding), markup=False, style="yellow")
-    talk.print(f"catalogue version {report.version} is in force")
+        talk.print(finding.spoken(language()), markup=False, style="yellow")
+    tell("catalogue.in_force", version=report.version)
 
 
 @app.command()
@@ -65,12 +66,14 @@ def show(*, json: JsonOption = False) -> None:
     reader = asyncio.run(_read(installation().cluster_as_admin()))
     manifest = reader.manifest
     if manifest is None:
-        raise Unavailable("no catalogue is in force; run `bus catalogue apply`")
+        raise Unavailable(message("error.cli.no_catalogue"))
     if json:
         print_json(manifest)
     else:
-        talk.print(f"version {manifest.version}, applied {manifest.applied_at:%Y-%m-%d %H:%M} UTC")
-        print_table(["document", "sha-256"], [[p, d[:16]] for p, d in manifest.documents.items()])
+        tell("catalogue.shown", version=manifest.version, applied=manifest.applied_at)
+        print_table(
+            headings("document", "sha_256"), [[p, d[:16]] for p, d in manifest.documents.items()]
+        )
 
 
 async def _read(cluster: Cluster) -> CatalogueReader:

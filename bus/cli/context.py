@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +12,8 @@ import typer
 
 from bus.catalogue.documents import read_documents
 from bus.catalogue.region import Region, parse_region
-from bus.settings import Settings
+from bus.errors import DocumentError
+from bus.settings import read_settings
 from bus.texts import Language
 from bus.wiring import Installation
 
@@ -41,7 +43,7 @@ def choose(
 
 def installation() -> Installation:
     """Give the installation that the command line and the environment name."""
-    return Installation(Settings(**_chosen))  # type: ignore[arg-type]
+    return Installation(read_settings(**_chosen))
 
 
 def documents() -> dict[str, bytes]:
@@ -62,7 +64,10 @@ def now() -> datetime:
 
 def language() -> Language:
     """Give the language to speak: the chosen one, else LANG's where it is known."""
-    chosen = installation().settings.language
-    if chosen is not None:
+    chosen = _chosen.get("language")
+    # Why so: that the settings are wrong is told in some language too.
+    with suppress(DocumentError):
+        chosen = chosen or installation().settings.language
+    if isinstance(chosen, Language):
         return chosen
     return Language.RU if os.environ.get("LANG", "").startswith("ru") else Language.EN

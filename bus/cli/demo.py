@@ -10,6 +10,7 @@ import typer
 from bus.cli.context import installation, language, now
 from bus.cli.output import JsonOption, print_json, results, talk
 from bus.errors import DocumentError
+from bus.texts import message
 
 _RECORDS_MIN: Final = 500
 _RECORDS_MAX: Final = 50_000
@@ -34,10 +35,7 @@ def demo(
     Example: bus demo --records 10000
     """
     if find_spec("faker") is None:
-        raise DocumentError(
-            "the demonstration invents its records with Faker, which is not installed; "
-            "run `pip install 'interagency-bus[local,demo]'`"
-        )
+        raise DocumentError(message("error.cli.no_faker"))
     # Why here: Faker is installed for the demonstration only.
     from bus.demo.run import Options, run_demo  # noqa: PLC0415
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,11 @@ from bus.client import (
     Publisher,
     PublishReport,
     Subscriber,
+    UnsendableRow,
     json_line,
 )
 from bus.contracts.contract import Classification
+from bus.contracts.yaml_document import some_of
 from bus.errors import DocumentError
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Lane
@@ -33,7 +36,18 @@ from bus.tables.mapping import MappingFile, read_mapping
 from bus.tables.opening import open_table
 from bus.tables.options import TableOptions
 from bus.tables.table import Table
-from bus.texts import text
+from bus.texts import message, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choices:
+    """How a table is published."""
+
+    lane: Lane
+    wait_s: float
+    unchecked: bool
+    all_or_nothing: bool
+
 
 SystemOption = Annotated[str, typer.Option("--as", help="The information system that acts.")]
 
@@ -53,28 +67,51 @@ def publish(
     wait_s: Annotated[
         float, typer.Option(min=0, help="How long to wait for the verdicts; 0: not at all.")
     ] = 60.0,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Send rows that break a rule; for quarantine.")
+    ] = False,
+    all_or_nothing: Annotated[
+        bool, typer.Option("--all-or-nothing", help="Send nothing if a row can't be sent.")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """Publish the rows of a table file: new ones are created, changed ones corrected.
 
-    A row equal to what was published before is a repeat and is not sent. Interrupted, it is
-    started again and goes on.
+    The contract's rules are run first: a row that breaks one is told and not sent. A row equal to
+    what was published before is a repeat and is not sent. Interrupted, it is started again and
+    goes on.
 
     Example: bus publish schools.csv --as edu-registry --dataset educational-institutions
     """
-    contract = region().contracts.get(DatasetCode(dataset))
+    contracts = region().contracts
+    contract = contracts.get(DatasetCode(dataset))
     if contract is None:
-        known = ", ".join(sorted(region().contracts))
-        raise DocumentError(f"there is no dataset {dataset!r}; there are {known}")
+        raise DocumentError(
+            message("error.contract.no_dataset", dataset=dataset, known=some_of(contracts))
+        )
     found = _mapping(DatasetCode(dataset), mapping)
     table = open_table(file, found.mapping.table if found else TableOptions())
     personal = frozenset(
         name for name, kind in contract.classification.items() if kind is Classification.PERSONAL
     )
-    binding = bind(table.columns, contract.newest.schema, mapping=found, personal=personal)
+    binding = bind(
+        table.columns,
+        contract.newest.schema,
+        mapping=found,
+        personal=personal,
+        json=table.holds_json,
+    )
     _tell_assumptions(file, table, binding)
     report, outcome = asyncio.run(
-        _publish(SystemCode(system), contract.dataset, table, binding, lane=lane, wait_s=wait_s)
+        _publish(
+            SystemCode(system),
+            contract.dataset,
+            table,
+            binding,
+            choices=_Choices(
+                lane=lane, wait_s=wait_s, unchecked=unchecked, all_or_nothing=all_or_nothing
+            ),
+        )
     )
     _print_publication(report, outcome, json=json)
     if report.unsendable_count or (outcome is not None and outcome.quarantined):
@@ -119,8 +156,7 @@ async def _publish(
     table: Table,
     binding: Binding,
     *,
-    lane: Lane,
-    wait_s: float,
+    choices: _Choices,
 ) -> tuple[PublishReport, Outcome | None]:
     current = installation()
     credentials = current.credentials(system)
@@ -131,7 +167,10 @@ async def _publish(
         dataset=dataset,
         signer=BatchSigner(credentials.key_id, credentials.private_key),
         clock=now,
+        send_broken=choices.unchecked,
     ) as publisher:
+        if choices.all_or_nothing:
+            _refuse_unsendable(publisher.check(_rows(table, binding)))
         with Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -143,11 +182,26 @@ async def _publish(
             task = bar.add_task(f"{system} → {dataset}", total=table.rows_total_hint)
             report = await publisher.publish(
                 _rows(table, binding),
-                lane=lane,
+                lane=choices.lane,
                 progress=lambda so_far: bar.update(task, completed=so_far.rows),
             )
-        outcome = await publisher.outcome(timeout_s=wait_s) if wait_s else None
+        outcome = await publisher.outcome(timeout_s=choices.wait_s) if choices.wait_s else None
     return report, outcome
+
+
+def _refuse_unsendable(rows: Sequence[UnsendableRow]) -> None:
+    if rows:
+        _tell_problems(rows)
+        talk.print(text("publish.nothing_sent", language(), rows=len(rows)), markup=False)
+        raise typer.Exit(1)
+
+
+def _tell_problems(rows: Iterable[UnsendableRow]) -> None:
+    spoken = language()
+    for row in rows:
+        for problem in row.problems:
+            where = "" if problem.field is None else f"{problem.field}: "
+            talk.print(f"{row.number}: {where}{getattr(problem, spoken.value)}", markup=False)
 
 
 def _rows(table: Table, binding: Binding) -> Iterator[MappedRow | BadRow]:
@@ -166,6 +220,8 @@ def _print_publication(report: PublishReport, outcome: Outcome | None, *, json: 
         ("publish.rows", report.rows),
         ("publish.created", report.created),
         ("publish.corrected", report.corrected),
+        ("publish.annulled", report.annulled),
+        ("publish.ceased", report.ceased),
         ("publish.repeats", report.repeats),
         ("publish.unsendable", report.unsendable_count),
         ("publish.keys_more_than_once", report.keys_more_than_once),
@@ -179,9 +235,7 @@ def _print_publication(report: PublishReport, outcome: Outcome | None, *, json: 
         ]
         table.append([text("publish.pending", spoken), outcome.pending])
     print_table(["", ""], table)
-    for row in report.unsendable:
-        for problem in row.problems:
-            talk.print(f"{row.number}: {getattr(problem, spoken.value)}", markup=False)
+    _tell_problems(report.unsendable)
 
 
 def subscribe(
@@ -194,31 +248,53 @@ def subscribe(
     from_beginning: Annotated[
         bool, typer.Option("--from-beginning", help="Read all, and keep no position.")
     ] = False,
+    from_snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--from-snapshot", help="First load what the data fund has, or go on with that load."
+        ),
+    ] = False,
 ) -> None:
     """Read accepted records as JSON Lines, as far as the system's agreements allow.
 
     Every signature is checked; repeats are dropped. Without --from-beginning it goes on where
-    the system stopped the last time.
+    the system stopped the last time. A load that was stopped goes on where it was: at the page
+    that was not taken whole. Once it is done, this command reads on behind it.
 
-    Example: bus subscribe organisations --as region-portal --from-beginning
+    Example: bus subscribe organisations --as region-portal --from-snapshot --follow
     """
+    if from_beginning and from_snapshot:
+        raise typer.BadParameter(text("subscribe.choose_one", language()))
     asyncio.run(
         _subscribe(
-            SystemCode(system), DatasetCode(dataset), follow=follow, from_beginning=from_beginning
+            SystemCode(system),
+            DatasetCode(dataset),
+            follow=follow,
+            from_beginning=from_beginning,
+            from_snapshot=from_snapshot,
         )
     )
 
 
 async def _subscribe(
-    system: SystemCode, dataset: DatasetCode, *, follow: bool, from_beginning: bool
+    system: SystemCode,
+    dataset: DatasetCode,
+    *,
+    follow: bool,
+    from_beginning: bool,
+    from_snapshot: bool,
 ) -> None:
+    current = installation()
+    memory = current.home / "subscribe" / f"{system}.{dataset}.json"
     async with Subscriber.open(
-        installation().cluster_as(system),
+        current.cluster_as(system),
         system=system,
         dataset=dataset,
         clock=now,
         from_beginning=from_beginning,
         follow=follow,
+        gateway=current.gateway_as(system) if from_snapshot else None,
+        memory=None if from_beginning else memory,
     ) as subscriber:
         async for record in subscriber:
             typer.echo(json_line(record))

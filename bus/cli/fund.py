@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Annotated, TypeVar
 
 import typer
 
-from bus.cli.context import installation, region
-from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.cli.context import installation, language, now, region
+from bus.cli.output import JsonOption, heading, headings, print_json, print_table, tell
+from bus.fund.answer import Answer, answer
+from bus.fund.asof import ROWS_MAX, AsOf
 from bus.fund.layout import layouts_of
+from bus.fund.past import PastReader
 from bus.fund.reader import FundReader
 from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.postgres.session import as_json
+from bus.texts import text
 
 app = typer.Typer(no_args_is_help=True, help="The data fund: current state and history.")
 
@@ -32,18 +38,18 @@ def get(
     """
     row = _read(lambda reader: reader.get(DatasetCode(dataset), AgencyCode(agency), key))
     if row is None:
-        talk.print(f"nothing stands of {dataset} {key} of {agency}")
+        tell("fund.nothing_stands", dataset=dataset, key=key, agency=agency)
         raise typer.Exit(1)
     if json:
         print_json(row)
     else:
         print_table(
-            ["field", "value"],
+            headings("field", "value"),
             [
-                ["version", row.version],
-                ["operation", row.operation],
-                ["record id", row.record_id],
-                ["event time", row.event_time],
+                [heading("version"), row.version],
+                [heading("operation"), row.operation],
+                [heading("record_id"), row.record_id],
+                [heading("event_time"), row.event_time],
                 *[[name, value] for name, value in row.values.items()],
             ],
         )
@@ -62,7 +68,7 @@ def history(
         print_json(rows)
     else:
         print_table(
-            ["version", "operation", "record id", "event time", "recorded", "from"],
+            headings("version", "operation", "record_id", "event_time", "recorded", "from"),
             [
                 [r.version, r.operation, r.record_id, r.event_time, r.recorded_at, r.bus_in]
                 for r in rows
@@ -88,9 +94,150 @@ def count(
         print_json(counted)
     else:
         print_table(
-            ["dataset", "versions", "entries"],
+            headings("dataset", "versions", "entries"),
             [[name, found.history, found.current] for name, found in counted.items()],
         )
+
+
+@app.command()
+def held(
+    dataset: Annotated[str | None, typer.Argument(help="Dataset; none: all.")] = None,
+    *,
+    limit: Annotated[int, typer.Option(min=1, help="Records shown at most.")] = 100,
+    json: JsonOption = False,
+) -> None:
+    """List accepted records that wait for the version that they supersede, oldest first.
+
+    Example: bus fund held organisations
+    """
+    code = None if dataset is None else DatasetCode(dataset)
+    rows = _ask(lambda past: past.held(code, limit))
+    if json:
+        print_json(rows)
+        return
+    at = now()
+    print_table(
+        headings("dataset", "agency", "key", "version", "operation", "waits_for", "since", "group"),
+        [
+            [
+                row.dataset,
+                row.agency,
+                row.key,
+                row.version,
+                row.operation,
+                row.supersedes,
+                str(timedelta(seconds=int((at - row.accepted_at).total_seconds()))),
+                row.group,
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _moment(given: str | None) -> datetime | None:
+    if given is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(given)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise typer.BadParameter(text("fund.no_moment", language(), given=given))
+    return moment
+
+
+@app.command("as-of")
+def as_of(
+    dataset: DatasetArgument,
+    *,
+    agency: Annotated[str | None, typer.Option(help="Of this provider only.")] = None,
+    key: Annotated[str | None, typer.Option(help="Of this registry number only.")] = None,
+    recorded: Annotated[
+        str | None, typer.Option(help="By what the fund had recorded by then; default now.")
+    ] = None,
+    valid: Annotated[
+        str | None, typer.Option(help="What was true then; default the newest versions.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=ROWS_MAX, help="Entries of a page.")] = 100,
+    after: Annotated[str, typer.Option(help="AGENCY/KEY that the page before ended with.")] = "/",
+    count: Annotated[bool, typer.Option(help="Count entries instead of showing them.")] = False,
+    incomplete: Annotated[
+        bool, typer.Option(help="Answer although not all of that time is recorded yet.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Show what stood at a moment: by what was recorded then, or true then, or both.
+
+    A moment that the fund is not complete up to is refused, unless --incomplete is given; the
+    answer says so then.
+
+    Example: bus fund as-of organisations --valid 2026-03-01T00:00:00Z --key 1026300000019
+    """
+    behind_agency, _, behind_key = after.partition("/")
+    question = AsOf(
+        recorded=_moment(recorded),
+        valid=_moment(valid),
+        agency=None if agency is None else AgencyCode(agency),
+        key=key,
+        after=(behind_agency, behind_key),
+        limit=limit,
+    )
+    cluster = installation().cluster_as_admin()
+    found = _ask(
+        lambda past: answer(
+            past, cluster, DatasetCode(dataset), question, counting=count, incomplete=incomplete
+        )
+    )
+    if json:
+        print_json(found)
+    else:
+        _print_answer(found)
+
+
+def _print_answer(found: Answer) -> None:
+    tell("fund.recorded_by", moment=found.recorded.isoformat())
+    if found.valid is not None:
+        tell("fund.true_at", moment=found.valid.isoformat())
+    if not found.is_complete:
+        tell("fund.incomplete", before=found.complete_before.isoformat())
+    if found.count is not None:
+        counted = found.count
+        print_table(
+            headings("alive", "ceased", "versions"),
+            [[counted.alive, counted.ceased, counted.versions]],
+        )
+        return
+    print_table(
+        headings("agency", "key", "version", "event_time", "ceased", "recorded", "values"),
+        [
+            [
+                row.agency,
+                row.key,
+                row.version,
+                row.event_time,
+                row.ceased_at,
+                row.recorded_at,
+                as_json(row.values),
+            ]
+            for row in found.rows
+        ],
+    )
+    if found.next_after is not None:
+        tell("fund.more", after="/".join(found.next_after))
+
+
+def _ask(ask: Callable[[PastReader], Awaitable[T]]) -> T:
+    documents = region()
+    layouts = layouts_of(documents.contracts.values(), documents.lock)
+
+    async def run() -> T:
+        past = await PastReader.open(installation().fund_dsn(), layouts)
+        try:
+            return await ask(past)
+        finally:
+            await past.close()
+
+    return asyncio.run(run())
 
 
 def _read(ask: Callable[[FundReader], Awaitable[T]]) -> T:

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from bus import local as platform
-from bus.cli.context import installation
-from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.cli.context import installation, language
+from bus.cli.output import JsonOption, headings, print_json, print_table, talk, tell
+from bus.texts import Message, message, text
 
 app = typer.Typer(no_args_is_help=True, help="Kafka and PostgreSQL on this machine.")
 
@@ -20,12 +21,12 @@ def up(*, json: JsonOption = False) -> None:
 
     Example: bus local up
     """
-    engines = platform.up(installation().home, progress=talk.print)
+    engines = platform.up(installation().home, progress=_say)
     if json:
         print_json(engines)
     else:
         print_table(
-            ["engine", "version", "address", "log"],
+            headings("engine", "version", "address", "log"),
             [
                 ["Kafka", engines.kafka_version, engines.kafka_bootstrap, engines.kafka_log],
                 [
@@ -36,6 +37,10 @@ def up(*, json: JsonOption = False) -> None:
                 ],
             ],
         )
+
+
+def _say(told: Message) -> None:
+    talk.print(told.spoken(language()), markup=False)
 
 
 @app.command()
@@ -49,7 +54,7 @@ def status(*, json: JsonOption = False) -> None:
         print_json(found)
     else:
         print_table(
-            ["engine", "state", "process", "port", "log"],
+            headings("engine", "state", "process", "port", "log"),
             [
                 [name, engine.state, engine.pid, engine.port, engine.log]
                 for name, engine in (("Kafka", found.kafka), ("PostgreSQL", found.postgres))
@@ -69,7 +74,11 @@ def down(*, json: JsonOption = False) -> None:
     if json:
         print_json(stopped)
     else:
-        talk.print(f"Kafka: {stopped.kafka}, PostgreSQL: {stopped.postgres}")
+        tell(
+            "local.ended",
+            kafka=message(f"local.ending.{stopped.kafka}"),
+            postgres=message(f"local.ending.{stopped.postgres}"),
+        )
 
 
 @app.command()
@@ -84,11 +93,12 @@ def reset(
     """
     home = installation().home
     if not yes:
-        typer.confirm(f"Remove every record, secret and log under {home}?", abort=True, err=True)
+        typer.confirm(text("local.confirm", language(), home=home), abort=True, err=True)
     platform.reset(home)
-    # What publishers remember of topics that are gone would be refused by the next one.
-    shutil.rmtree(home / "publish", ignore_errors=True)
+    # What clients remember of topics that are gone would mislead the next ones.
+    for memory in ("publish", "subscribe"):
+        shutil.rmtree(home / memory, ignore_errors=True)
     if json:
         print_json({"removed": home})
     else:
-        talk.print(f"removed the engines' data under {home}")
+        tell("local.removed", home=home)

@@ -20,24 +20,27 @@ from bus.cli import (
     contract,
     demo,
     doors,
+    explain,
     fund,
     local,
     quarantine,
     serve,
+    status,
     system,
     topics,
     verify,
 )
-from bus.cli.context import choose
+from bus.cli.context import choose, language
 from bus.cli.output import talk
 from bus.errors import BusError, DocumentError, InvariantBroken, Unavailable
 
+_NAME: Final = "bus"
 EXIT_FINDINGS: Final = 1
 EXIT_UNAVAILABLE: Final = 3
 EXIT_BROKEN: Final = 70
 
 app = typer.Typer(
-    name="bus",
+    name=_NAME,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -50,6 +53,8 @@ app.command("serve")(serve.serve)
 app.command("publish")(doors.publish)
 app.command("subscribe")(doors.subscribe)
 app.command("verify")(verify.verify)
+app.command("status")(status.status)
+app.command("explain")(explain.explain)
 app.command("demo")(demo.demo)
 
 
@@ -69,7 +74,7 @@ def exit_code(problem: BusError) -> int:
 def run() -> None:
     """Run the command line; a fault becomes one message on standard error and an exit code."""
     try:
-        app(prog_name="bus")
+        app(prog_name=_NAME)
     except BusError as problem:
-        talk.print(f"bus: {problem}", style="red", markup=False)
+        talk.print(f"{_NAME}: {problem.spoken(language())}", style="red", markup=False)
         sys.exit(exit_code(problem))

@@ -14,7 +14,12 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from bus.cli.context import language
+from bus.texts import Message, message, text
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
+
+_WIDE = 10_000
 
 talk = Console(stderr=True, highlight=False)
 """For progress and advice; never for results."""
@@ -29,6 +34,8 @@ def plain(value: object) -> object:
             return value.value
         case None | bool() | int() | float():
             return value
+        case Message():
+            return str(value)
         case BaseModel():
             return value.model_dump(mode="json")
         case bytes():
@@ -57,9 +64,26 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(plain(value), ensure_ascii=False))
 
 
+def tell(key: str, /, **values: object) -> None:
+    """Say one text of the catalogue, in the language chosen, beside the results."""
+    talk.print(message(key, **values).spoken(language()), markup=False)
+
+
+def heading(name: str) -> str:
+    """Give a heading, or a word in a table, in the language chosen: text `column.<name>`."""
+    return text(f"column.{name}", language()) if name else ""
+
+
+def headings(*names: str) -> list[str]:
+    """Give headings of a table; an empty name has none."""
+    return [heading(name) for name in names]
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print rows under headings."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*["" if cell is None else str(plain(cell)) for cell in row])
-    results.print(table)
+    # Why: in a file or a pipe a row is a line, however wide it is.
+    wide = Console(file=results.file, width=_WIDE, highlight=False)
+    (results if results.is_terminal else wide).print(table)

@@ -1,4 +1,4 @@
-"""`bus serve`: the bus's own workers, kept running."""
+"""`bus serve`: the bus's own workers and its gateway, kept running."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from bus.agents.log import configure_logging
-from bus.agents.role import Role
+from bus.agents.role import Door, Role
 from bus.agents.supervisor import Slot, Supervisor
 from bus.cli.context import installation
+from bus.process.log import configure_logging
 
 
 class Service(StrEnum):
@@ -22,20 +22,27 @@ class Service(StrEnum):
     ENFORCE = "enforce"
     FUND = "fund"
     QUARANTINE = "quarantine"
+    GATEWAY = "gateway"
     ALL = "all"
 
 
 def serve(
-    service: Annotated[Service, typer.Argument(help="Which workers to run.")],
+    service: Annotated[Service, typer.Argument(help="What to run.")],
     *,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Processes per role.")] = 1,
 ) -> None:
-    """Run workers until Ctrl-C; each is started again when it ends, with a growing pause.
+    """Run workers and the gateway until Ctrl-C; what ends is started again, with a growing pause.
 
     Example: bus serve all
     """
-    roles = list(Role) if service is Service.ALL else [Role(service.value)]
-    slots = [Slot(role=role, number=number) for role in roles for number in range(workers)]
+    slots = [
+        Slot(role=role, number=number)
+        for role in Role
+        if service in {Service.ALL, Service(role.value)}
+        for number in range(workers)
+    ]
+    if service in {Service.ALL, Service.GATEWAY}:
+        slots.append(Slot(role=Door.GATEWAY, number=0))
     configure_logging("supervisor")
     settings = installation().settings
     supervisor = Supervisor(

@@ -9,10 +9,11 @@ import typer
 from bus.access.enrol import enrol_all
 from bus.catalogue.parties import BUS
 from bus.cli.context import installation, now, region
-from bus.cli.output import JsonOption, print_json, print_table
+from bus.cli.output import JsonOption, heading, headings, print_json, print_table
 from bus.errors import DocumentError
 from bus.kafka.administration import connect_admin
 from bus.model.identifiers import SystemCode
+from bus.texts import message
 
 app = typer.Typer(no_args_is_help=True, help="Information systems and their ways in.")
 
@@ -36,7 +37,11 @@ def enrol(
     strangers = sorted(set(wanted) - {BUS, *known})
     if strangers:
         raise DocumentError(
-            f"no agency has a system {', '.join(strangers)}; there are {', '.join(sorted(known))}"
+            message(
+                "error.cli.no_such_system",
+                systems=", ".join(strangers),
+                known=", ".join(sorted(known)),
+            )
         )
     current = installation()
     admin = connect_admin(current.cluster_as_admin())
@@ -45,6 +50,6 @@ def enrol(
         print_json(enrolments)
     else:
         print_table(
-            ["system", "signing key", "new"],
-            [[e.system, e.key_id, "yes" if e.is_new_key else "no"] for e in enrolments],
+            headings("system", "signing_key", "new"),
+            [[e.system, e.key_id, heading("yes" if e.is_new_key else "no")] for e in enrolments],
         )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from bus.cli.context import installation, region
-from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.cli.context import installation, language, region
+from bus.cli.output import JsonOption, headings, print_json, print_table, talk
 from bus.kafka.administration import Administration, connect_admin, count_brokers
 from bus.provision.topic_apply import TopicDiff, apply_topics, read_topics, topic_diff
 from bus.provision.topic_plan import TopicSpec, replication_factor_for, topics_of
+from bus.texts import text
 
 app = typer.Typer(no_args_is_help=True, help="The topics that the region needs.")
 
@@ -45,16 +46,17 @@ def _print(diff: TopicDiff, *, json: bool) -> None:
     if json:
         print_json(diff)
         return
+    spoken = language()
     print_table(
-        ["topic", "difference"],
+        headings("topic", "difference"),
         [
             *[
-                [name, f"missing, {spec.partitions} partitions"]
+                [name, text("topics.missing", spoken, partitions=spec.partitions)]
                 for name, spec in diff.missing.items()
             ],
             *[[difference.topic, str(difference)] for difference in diff.differing],
-            *[[name, "no document explains it"] for name in diff.surplus],
+            *[[name, text("topics.surplus", spoken)] for name in diff.surplus],
         ],
     )
     for finding in diff.repartitioned:
-        talk.print(str(finding), markup=False, style="yellow")
+        talk.print(finding.spoken(language()), markup=False, style="yellow")

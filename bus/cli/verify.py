@@ -7,11 +7,13 @@ import asyncio
 import typer
 
 from bus.catalogue.parties import BUS
-from bus.cli.context import installation
-from bus.cli.output import JsonOption, print_json, print_table, talk
+from bus.cli.context import installation, now
+from bus.cli.output import JsonOption, heading, headings, print_json, print_table, tell
 from bus.errors import Unavailable
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
+from bus.observe.status import LastCheck, keep_check
+from bus.texts import message
 from bus.verify.check import verify as check_law
 from bus.verify.law import Verification
 from bus.wiring import Installation
@@ -24,7 +26,9 @@ def verify(*, json: JsonOption = False) -> None:
 
     Example: bus verify
     """
-    found = asyncio.run(_verify(installation()))
+    current = installation()
+    found = asyncio.run(_verify(current))
+    keep_check(current.home, LastCheck(at=now(), holds=found.holds))
     if json:
         print_json({"holds": found.holds, "verification": found})
     else:
@@ -39,33 +43,35 @@ async def _verify(current: Installation) -> Verification:
         await reader.read_to_end()
         snapshot = reader.snapshot()
     if snapshot is None:
-        raise Unavailable("no catalogue is in force; run `bus catalogue apply`")
+        raise Unavailable(message("error.cli.no_catalogue"))
     layouts = layouts_of(snapshot.region.contracts.values(), snapshot.region.lock)
     return await check_law(
-        cluster, current.fund_dsn(), layouts, progress=lambda what: talk.print(f"… {what}")
+        cluster, current.fund_dsn(), layouts, progress=lambda step: tell(f"verify.step.{step}")
     )
 
 
 def _print(found: Verification) -> None:
     print_table(
-        [
-            "inbound partition",
+        headings(
+            "inbound_partition",
             "upto",
             "records",
             "accepted",
+            "released",
             "quarantined",
             "lost",
             "invented",
             "removed",
             "lag",
             "",
-        ],
+        ),
         [
             [
                 f"{law.topic}/{law.partition}",
                 law.committed,
                 law.records,
                 law.accepted,
+                law.released,
                 law.quarantined,
                 law.lost,
                 law.invented,
@@ -78,8 +84,24 @@ def _print(found: Verification) -> None:
         ],
     )
     print_table(
+        headings("release_partition", "upto", "releases", "accepted", "lost", "lag", ""),
         [
-            "accepted partition",
+            [
+                f"{law.topic}/{law.partition}",
+                law.committed,
+                law.releases,
+                law.accepted,
+                law.lost,
+                law.lag,
+                _sign(holds=law.holds),
+            ]
+            for law in found.releases
+            if law.releases or law.lag or not law.holds
+        ],
+    )
+    print_table(
+        headings(
+            "accepted_partition",
             "upto",
             "records",
             "history",
@@ -88,7 +110,7 @@ def _print(found: Verification) -> None:
             "held",
             "lag",
             "",
-        ],
+        ),
         [
             [
                 f"{law.topic}/{law.partition}",
@@ -106,17 +128,19 @@ def _print(found: Verification) -> None:
         ],
     )
     print_table(
-        ["quarantine topic", "distinct", "missing", ""],
+        headings("quarantine_topic", "distinct", "missing", ""),
         [
             [law.topic, law.distinct, law.missing, _sign(holds=law.holds)]
             for law in found.quarantine
         ],
     )
-    talk.print(
-        f"accepted ids {found.accepted_ids}, lost in the fund {found.lost_in_fund}, "
-        f"doubled {found.doubled_in_fund}: the law {'holds' if found.holds else 'DOES NOT HOLD'}"
+    tell(
+        "verify.holds" if found.holds else "verify.broken",
+        accepted=found.accepted_ids,
+        lost=found.lost_in_fund,
+        doubled=found.doubled_in_fund,
     )
 
 
 def _sign(*, holds: bool) -> str:
-    return "holds" if holds else "DIFFERS"
+    return heading("holds" if holds else "differs")

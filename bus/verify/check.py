@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from typing import Final
 
 from aiokafka import TopicPartition
@@ -26,10 +27,23 @@ from bus.verify.law import (
     Verification,
     inbound_law,
 )
+from bus.verify.releases import Outcomes, Release, attempt_of, read_releases, release_laws
 from bus.wire import topics
 
 QUERIES: Final = Queries.load("bus.verify", "ids")
-Progress = Callable[[str], None]
+
+
+class Step(StrEnum):
+    """What is being read."""
+
+    INBOUND = "inbound"
+    RELEASE = "release"
+    ACCEPTED = "accepted"
+    QUARANTINE = "quarantine"
+    FUND = "fund"
+
+
+Progress = Callable[[Step], None]
 
 
 async def verify(
@@ -59,20 +73,25 @@ async def verify(
         await reader.close()
     async with _session(dsn) as session:
         positions = await _quarantine_positions(session)
-    progress("inbound topics")
+    progress(Step.INBOUND)
     inbound = await _bounds(cluster, "in.")
     marks = await _inbound_marks(cluster, committed, inbound)
-    progress("accepted topics")
+    progress(Step.RELEASE)
+    release = await _bounds(cluster, "release.")
+    released = await read_releases(cluster, committed, release)
+    progress(Step.ACCEPTED)
     bounds = await _bounds(cluster, "accepted.")
     accepted = await _read_accepted(cluster, marks, account, bounds)
-    progress("quarantine topics")
+    progress(Step.QUARANTINE)
     quarantined = await _read_quarantine(cluster, marks, positions)
-    progress("fund")
+    outcomes = Outcomes(accepted=accepted.releases, quarantined=quarantined.releases)
+    progress(Step.FUND)
     async with _session(dsn) as session:
         missing, doubled = await _compare_ids(session, layouts, accepted.ids)
-        quarantine = await _compare_quarantine(session, quarantined)
+        quarantine = await _compare_quarantine(session, quarantined.origins)
     return Verification(
         inbound=_inbound_laws(marks, committed, inbound),
+        releases=release_laws(released, outcomes, committed, release),
         accepted=_accepted_laws(accepted.records, account, bounds),
         quarantine=quarantine,
         accepted_ids=len(accepted.ids),
@@ -104,9 +123,10 @@ async def _inbound_marks(
 
 
 class _Accepted:
-    """Records of accepted topics: how many each partition holds, and their ids."""
+    """Records of accepted topics: how many each partition holds, their ids, those released."""
 
     def __init__(self) -> None:
+        self.releases: set[Release] = set()
         self.records: Counter[TopicPartition] = Counter()
         self.ids: set[bytes] = set()
 
@@ -121,6 +141,11 @@ async def _read_accepted(
         partition, offset = _origin(record)
         if partition in marks:
             marks[partition].accepted(offset)
+        attempt = attempt_of(record)
+        if attempt:
+            found.releases.add((*partition, offset, attempt))
+            if partition in marks:
+                marks[partition].released(offset)
         place = TopicPartition(record.topic, record.partition)
         if record.offset < positions.get(place, 0):
             found.records[place] += 1
@@ -136,18 +161,29 @@ async def _quarantine_positions(session: Session) -> Mapping[TopicPartition, int
     }
 
 
+class _Quarantined:
+    """Records of quarantine topics: the origins that each names, and those released before."""
+
+    def __init__(self) -> None:
+        self.origins: dict[str, set[tuple[str, int, int]]] = defaultdict(set)
+        self.releases: set[Release] = set()
+
+
 async def _read_quarantine(
     cluster: Cluster, marks: Marks, positions: Mapping[TopicPartition, int]
-) -> Mapping[str, set[tuple[str, int, int]]]:
-    origins: dict[str, set[tuple[str, int, int]]] = defaultdict(set)
+) -> _Quarantined:
+    found = _Quarantined()
     ends = {place: end for place, (_, end) in (await _bounds(cluster, "quarantine.")).items()}
     async for record in read_whole(cluster, ends):
         partition, offset = _origin(record)
         if partition in marks:
             marks[partition].quarantined(offset)
+        attempt = attempt_of(record)
+        if attempt:
+            found.releases.add((*partition, offset, attempt))
         if record.offset < positions.get(TopicPartition(record.topic, record.partition), 0):
-            origins[record.topic].add((partition.topic, partition.partition, offset))
-    return origins
+            found.origins[record.topic].add((partition.topic, partition.partition, offset))
+    return found
 
 
 def _origin(record: RawRecord) -> tuple[TopicPartition, int]:

@@ -1,6 +1,7 @@
 """The conservation law of one partition. Pure.
 
     inbound    up to the committed offset:  records = accepted or quarantined, each of them
+    release    up to the committed offset:  the same, of that attempt
     accepted   up to the fund's position:   records = history + repeats + refused + held
     quarantine up to the table's position:  distinct records = rows
 
@@ -17,7 +18,8 @@ from typing import Final
 _RECORD: Final = 1
 _ACCEPTED: Final = 2
 _QUARANTINED: Final = 4
-_VALUES: Final = 8
+_RELEASED: Final = 8
+_VALUES: Final = 16
 
 
 class InboundMarks:
@@ -39,6 +41,10 @@ class InboundMarks:
     def quarantined(self, offset: int) -> None:
         """Note that a quarantined record names this offset as its origin."""
         self._mark(offset, _QUARANTINED)
+
+    def released(self, offset: int) -> None:
+        """Note that it was accepted only after a release from quarantine."""
+        self._mark(offset, _RELEASED)
 
     def _mark(self, offset: int, mark: int) -> None:
         place = offset - self.begin
@@ -70,6 +76,8 @@ class InboundLaw:
     records: int
     accepted: int
     """Distinct origins of accepted records; one in both counts here, as accepted wins."""
+    released: int
+    """Of the accepted ones, those that were in quarantine first and were released."""
     quarantined: int
     lost: int
     """Records with no outcome."""
@@ -98,6 +106,7 @@ def inbound_law(
         committed=committed,
         records=marks.count(has=_RECORD, lacks=0),
         accepted=marks.count(has=_RECORD | _ACCEPTED, lacks=0),
+        released=marks.count(has=_RECORD | _ACCEPTED | _RELEASED, lacks=0),
         quarantined=marks.count(has=_RECORD | _QUARANTINED, lacks=_ACCEPTED),
         lost=marks.count(has=_RECORD, lacks=_ACCEPTED | _QUARANTINED),
         invented=marks.count(has=_ACCEPTED, lacks=_RECORD)
@@ -106,6 +115,28 @@ def inbound_law(
         removed=max(0, marks.begin - committed),
         lag=max(0, end - max(committed, marks.begin)),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLaw:
+    """One release partition, up to the enforce group's committed offset."""
+
+    topic: str
+    partition: int
+    committed: int
+    releases: int
+    """Distinct ones: a release that was stopped may have sent a record twice."""
+    accepted: int
+    """Of them, those that were accepted; one that was refused as well counts here."""
+    lost: int
+    """Of them, those with no outcome."""
+    lag: int
+    """Offsets behind the commit, not judged yet."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether every release has an outcome."""
+        return self.lost == 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +194,7 @@ class Verification:
     """The whole law."""
 
     inbound: tuple[InboundLaw, ...]
+    releases: tuple[ReleaseLaw, ...]
     accepted: tuple[AcceptedLaw, ...]
     quarantine: tuple[QuarantineLaw, ...]
     accepted_ids: int
@@ -175,8 +207,9 @@ class Verification:
     @property
     def holds(self) -> bool:
         """Whether nothing is lost and nothing doubled."""
-        laws: Iterable[InboundLaw | AcceptedLaw | QuarantineLaw] = (
+        laws: Iterable[InboundLaw | ReleaseLaw | AcceptedLaw | QuarantineLaw] = (
             *self.inbound,
+            *self.releases,
             *self.accepted,
             *self.quarantine,
         )

@@ -11,6 +11,7 @@ from bus.verify.law import (
     InboundLaw,
     InboundMarks,
     QuarantineLaw,
+    ReleaseLaw,
     Verification,
     inbound_law,
 )
@@ -87,11 +88,39 @@ def accepted(**changed: int) -> AcceptedLaw:
     return AcceptedLaw(topic="accepted.b", **{**sound, **changed})
 
 
+def test_a_released_record_is_accepted_and_told_apart() -> None:
+    marks = InboundMarks(begin=0, committed=3)
+    for offset in range(3):
+        marks.record(offset)
+        marks.quarantined(offset)
+    for offset in (1, 2):
+        marks.accepted(offset)
+    marks.released(2)
+    found = inbound_law("in.a.b", 0, marks, committed=3, end=3)
+    assert (found.accepted, found.released, found.quarantined) == (2, 1, 1)
+    assert found.holds
+
+
 def verification(
-    *, accepted_law: AcceptedLaw | None = None, missing: int = 0, lost: int = 0, doubled: int = 0
+    *,
+    accepted_law: AcceptedLaw | None = None,
+    missing: int = 0,
+    lost: int = 0,
+    doubled: int = 0,
+    lost_release: int = 0,
 ) -> Verification:
+    release = ReleaseLaw(
+        topic="release.a",
+        partition=0,
+        committed=2,
+        releases=2,
+        accepted=1,
+        lost=lost_release,
+        lag=0,
+    )
     return Verification(
         inbound=(law({12}, [12], []),),
+        releases=(release,),
         accepted=(accepted_law or accepted(),),
         quarantine=(QuarantineLaw(topic="quarantine.a", distinct=3, missing=missing),),
         accepted_ids=8,
@@ -106,4 +135,5 @@ def test_the_whole_holds_only_where_every_part_does() -> None:
         assert not verification(accepted_law=accepted(**{changed: 5})).holds, changed
     assert not verification(missing=1).holds
     assert not verification(lost=1).holds
+    assert not verification(lost_release=1).holds
     assert not verification(doubled=1).holds

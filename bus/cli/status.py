@@ -1,0 +1,154 @@
+"""`bus status`: the whole bus on one screen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import datetime, timedelta
+
+import typer
+
+from bus.catalogue.parties import BUS
+from bus.cli.context import installation, language, now
+from bus.cli.output import JsonOption, heading, headings, print_json, print_table, results
+from bus.observe.explain import GONE
+from bus.observe.standing import Standing
+from bus.observe.status import KafkaStatus, LastCheck, Status, WorkerStatus, read_status
+from bus.texts import text
+
+CAUSES_SHOWN = 12
+
+
+def status(*, json: JsonOption = False) -> None:
+    """Show engines, workers, lag, datasets, quarantine; exit 1 when ill, 3 when an engine is down.
+
+    Example: bus status
+    """
+    # Why: what the clients log of a broker that is away, the status says in one line.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    current = installation()
+    found = asyncio.run(
+        read_status(
+            current.home,
+            cluster=lambda: current.cluster_as(BUS),
+            dsn=current.fund_dsn,
+            language=language(),
+        )
+    )
+    if json:
+        print_json({"healthy": found.is_healthy, "status": found})
+    else:
+        _print(found, now())
+    if not found.is_available:
+        raise typer.Exit(3)
+    if not found.is_healthy:
+        raise typer.Exit(1)
+
+
+def _print(found: Status, at: datetime) -> None:
+    for engine, why in (("Kafka", found.kafka_down), ("PostgreSQL", found.fund_down)):
+        _say("status.up" if why is None else "status.down", engine=engine, why=why)
+    if found.kafka is not None:
+        version = found.kafka.catalogue
+        _say("status.no_catalogue" if version is None else "status.catalogue", version=version)
+    _print_law(found.law, at)
+    print_table(
+        headings(
+            "worker", "process", "up", "restarts", "catalogue", "partitions", "lag", "oldest", ""
+        ),
+        [_worker_row(worker, at) for worker in found.workers],
+    )
+    if found.kafka is not None:
+        _print_roles(found.kafka)
+    if found.fund is not None:
+        _print_standing(found.fund, at)
+    _say("status.well" if found.is_healthy else "status.ill")
+
+
+def _print_law(law: LastCheck | None, at: datetime) -> None:
+    if law is None:
+        _say("status.law_unchecked")
+    else:
+        _say(
+            "status.law_holds" if law.holds else "status.law_broken",
+            age=age((at - law.at).total_seconds()),
+        )
+
+
+def _worker_row(worker: WorkerStatus, at: datetime) -> list[object]:
+    report = worker.report
+    if report is None:
+        return [worker.name, *[None] * 7, GONE]
+    problems = sorted({problem.ailment for problem in report.problems})
+    return [
+        worker.name,
+        report.pid,
+        age((at - report.started_at).total_seconds()),
+        report.restarts,
+        report.catalogue,
+        report.partitions,
+        report.lag_records,
+        age(report.lag_s),
+        ", ".join(problems) or heading("ok"),
+    ]
+
+
+def _print_roles(kafka: KafkaStatus) -> None:
+    print_table(
+        headings("role", "workers", "partitions", "lag", "oldest_unread"),
+        [
+            [role.role, role.workers, role.partitions, role.lag_records, age(role.oldest_s)]
+            for role in kafka.roles
+        ],
+    )
+    for role in kafka.roles:
+        if not role.workers:
+            _say("status.no_workers", role=role.role)
+
+
+def _print_standing(standing: Standing, at: datetime) -> None:
+    print_table(
+        headings("dataset", "accepted", "in_the_fund", "repeats", "refused", "held", "quarantined"),
+        [
+            [
+                one.dataset,
+                one.records,
+                one.history,
+                one.repeats,
+                one.refused,
+                one.held,
+                one.quarantined,
+            ]
+            for one in standing.datasets
+        ],
+    )
+    print_table(
+        headings("open_in_quarantine", "agency", "dataset", "records", "oldest"),
+        [
+            [
+                one.reason,
+                one.agency,
+                one.dataset,
+                one.records,
+                age((at - one.oldest_at).total_seconds()),
+            ]
+            for one in standing.open[:CAUSES_SHOWN]
+        ],
+    )
+
+
+def _say(key: str, **values: object) -> None:
+    results.print(text(key, language(), **values), markup=False)
+
+
+def age(seconds: float) -> str:
+    """Write an age as people say it: `0 s`, `42 s`, `3 min`, `5 h`, `2 d`."""
+    span = timedelta(seconds=max(0.0, seconds))
+    units = (
+        (timedelta(days=2), timedelta(days=1), "d"),
+        (timedelta(hours=2), timedelta(hours=1), "h"),
+    )
+    for least, unit, name in (*units, (timedelta(minutes=2), timedelta(minutes=1), "min")):
+        if span >= least:
+            return f"{span // unit} {name}"
+    return f"{span.total_seconds():.0f} s"

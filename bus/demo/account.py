@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from bus.demo.delays import Percentiles, percentiles
 from bus.demo.expectation import Expectation
 from bus.demo.flow import Flow
+from bus.demo.outcome import Outcome
 from bus.model.identifiers import SystemCode
+from bus.model.record import Operation
 from bus.model.verdict import Reason
+from bus.quarantine.entry import QuarantineState
 from bus.verify.law import Verification
 
 
@@ -27,8 +30,22 @@ class Figures:
     quarantined: Mapping[Reason, int]
     delivered: Mapping[SystemCode, int]
     """Distinct records for each consumer's system, over all that it reads."""
+    first_loads: int
+    """Consumers that began in the middle, by a load from the data fund, and then read on."""
     fund_rows: int
     """Rows of the history tables."""
+    operations: Mapping[Operation, int]
+    """The same by what they did."""
+    rule_kinds: tuple[str, ...]
+    """Kinds of the rules that were broken."""
+    released: int
+    """Entries of quarantine that were accepted after their rule was mended."""
+    resolved: int
+    """Entries that a new record of their provider answered."""
+    as_of: Mapping[str, int | None]
+    """Version of one institution that stood when the first act ended, and now."""
+    contracts_refused: int
+    """By the gate, for want of an optimised process."""
     lost: int
     """Records without an outcome, accepted ones without a row, granted ones not delivered."""
     duplicated: int
@@ -51,13 +68,20 @@ class Account:
 
 
 def draw_up(
-    flow: Flow, found: Verification, expected: Expectation, *, kafka: str, postgresql: str
+    flow: Flow,
+    found: Verification,
+    outcome: Outcome,
+    expected: Expectation,
+    *,
+    kafka: str,
+    postgresql: str,
 ) -> Account:
     """Hold what was counted against the conservation law and against what was expected.
 
     Args:
         flow: Everything settled, and read after that.
         found: The law over the same records.
+        outcome: Counts of the database at the end.
         expected: From the programme.
         kafka: Version.
         postgresql: Version.
@@ -68,7 +92,9 @@ def draw_up(
     sent_twice = sum(law.accepted for law in found.inbound) - conflicts - found.accepted_ids
     repeats = flow.repeats + sent_twice
     published = flow.published.total()
-    unaccounted = published - found.accepted_ids - repeats - sum(quarantined.values())
+    released = outcome.states.get(QuarantineState.RELEASED, 0)
+    set_aside = sum(quarantined.values()) - released
+    unaccounted = published - found.accepted_ids - repeats - set_aside
     delivered: Counter[SystemCode] = Counter()
     for receipts in flow.receipts:
         delivered[receipts.system] += len(receipts.counts)
@@ -78,7 +104,14 @@ def draw_up(
         repeats=repeats,
         quarantined=dict(sorted(quarantined.items(), key=lambda item: (-item[1], item[0]))),
         delivered=dict(sorted(delivered.items())),
+        first_loads=sum(one.is_late for one in flow.receipts),
         fund_rows=sum(law.history for law in found.accepted),
+        operations=dict(sorted(outcome.operations.items())),
+        rule_kinds=outcome.rule_kinds,
+        released=released,
+        resolved=outcome.states.get(QuarantineState.RESOLVED, 0),
+        as_of={"then": flow.version_then, "now": flow.version_now},
+        contracts_refused=flow.contracts_refused,
         lost=_lost(flow, found, expected) + max(0, unaccounted),
         duplicated=_duplicated(flow, found) + max(0, -unaccounted),
         publish_to_consumer_ms=percentiles(flow.to_consumer_ms),
@@ -118,6 +151,15 @@ def _problems(figures: Figures, found: Verification, expected: Expectation) -> I
             (reason, figures.quarantined.get(reason, 0), expected.quarantined.get(reason, 0))
             for reason in sorted({*figures.quarantined, *expected.quarantined})
         ),
+        *(
+            (f"records that {operation}", figures.operations.get(operation, 0), count)
+            for operation, count in sorted(expected.operations.items())
+        ),
+        ("released", figures.released, expected.released),
+        ("resolved", figures.resolved, expected.resolved),
+        ("version as of the first act", figures.as_of["then"], 1),
+        ("version as of now", figures.as_of["now"], 2),
+        ("contracts refused", figures.contracts_refused, 1),
         *(
             (f"delivered to {system}", figures.delivered.get(system, 0), count)
             for system, count in sorted(_by_system(expected).items())

@@ -230,11 +230,11 @@ def _day(record: Values, field: str, days: int) -> date:
 
 _INSTITUTIONS: Final = (
     Breaking(rule="inn-check-digits", breaks=with_wrong_inn),
+    Breaking(rule="phone-length", breaks=with_many_phones),
     Breaking(rule="address-given", breaks=without_address),
     Breaking(rule="opened-before-closed", breaks=closed_before_opened),
     Breaking(rule="kind-known", breaks=with_unknown_kind),
     Breaking(rule="full-name-length", breaks=with_endless_name),
-    Breaking(rule="phone-length", breaks=with_many_phones),
     Breaking(rule="ogrn-check-digits", breaks=with_wrong_ogrn),
     Breaking(rule="places-plausible", breaks=without_any_places),
     Breaking(rule="oktmo-form", breaks=with_printed_oktmo),

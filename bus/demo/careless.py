@@ -1,7 +1,7 @@
 """A client that does not use the bus's library, and what it gets wrong on the wire. Pure.
 
-One round is one record of every kind of fault, and two records that are sent correctly but
-carelessly: once more, and once more with other content.
+One round is one record of every kind of fault, and records that are sent correctly but carelessly:
+once more, once more with other content, and a correction before what it corrects.
 """
 
 from __future__ import annotations
@@ -54,7 +54,12 @@ class Means:
     now_ms: int
 
     def compose(
-        self, values: Mapping[str, object], *, key: str | None = None, value: bytes | None = None
+        self,
+        values: Mapping[str, object],
+        *,
+        key: str | None = None,
+        value: bytes | None = None,
+        corrects: bool = False,
     ) -> Message:
         """Write a record's message, not signed yet.
 
@@ -62,17 +67,19 @@ class Means:
             values: Its content.
             key: In place of its registry number.
             value: In place of its encoded content.
+            corrects: Whether it is version 2, which follows version 1.
         """
         number = key or str(values["registry_number"])
+        version, operation = (2, Operation.CORRECT) if corrects else (1, Operation.CREATE)
         envelope = Envelope(
-            record_id=self._record_id(number),
+            record_id=self._record_id(number, version, operation),
             agency=self.source.agency,
             system=self.system,
             event_time=format_time(self.now_ms),
             schema_id=self.schema_id,
-            operation=Operation.CREATE,
-            version=1,
-            supersedes=None,
+            operation=operation,
+            version=version,
+            supersedes=self._record_id(number, 1, Operation.CREATE) if corrects else None,
             lane=Lane.LIVE,
             resolves=None,
         )
@@ -83,8 +90,8 @@ class Means:
             headers=compose(envelope, self.source.dataset),
         )
 
-    def _record_id(self, number: str) -> RecordId:
-        return record_id(self.source.agency, self.source.dataset, number, 1, Operation.CREATE)
+    def _record_id(self, number: str, version: int, operation: Operation) -> RecordId:
+        return record_id(self.source.agency, self.source.dataset, number, version, operation)
 
 
 def sign(message: Message, signer: BatchSigner) -> Message:
@@ -239,9 +246,12 @@ CARELESS: Final[Mapping[Reason, Callable[[Means, Mapping[str, object]], Message]
     )
 )
 """What the bus must say → what the client gets wrong."""
-AFTERTHOUGHTS: Final = 3
-"""Records of a round beside the faults: a sound one, the same again, and it with other content."""
+AFTERTHOUGHTS: Final = 5
+"""Records of a round beside the faults: a correction, what it corrects, a sound record, the same
+again, and it with other content."""
 ROUND_RECORDS: Final = len(CARELESS) + AFTERTHOUGHTS
+ROUND_SOUND: Final = len(CARELESS) + 2
+"""Sound records that a round is made from."""
 
 
 def careless_round(means: Means, records: Sequence[Mapping[str, object]]) -> list[Message]:
@@ -249,16 +259,22 @@ def careless_round(means: Means, records: Sequence[Mapping[str, object]]) -> lis
 
     Args:
         means: What to write it with.
-        records: Sound ones of the dataset, with numbers that nobody else uses: one for each fault
-            and one more.
+        records: `ROUND_SOUND` sound ones of the dataset, with numbers that nobody else uses: one
+            for each fault, one that is corrected before it comes, and one more.
 
-    Returns: `ROUND_RECORDS` messages, to be sent in this order. The last three are a record, the
-        same again (a repeat), and its version with another content (`conflicting_version`).
+    Returns: `ROUND_RECORDS` messages, to be sent in this order. The last five are a correction,
+        its predecessor (the fund holds the first until the second comes), a record, the same again
+        (a repeat), and its version with another content (`conflicting_version`).
     """
     assert means.source.dataset == INSTITUTIONS, "the faults are written for institutions"
-    assert len(records) == len(CARELESS) + 1, f"{len(CARELESS) + 1} records, not {len(records)}"
+    assert len(records) == ROUND_SOUND, f"{ROUND_SOUND} records, not {len(records)}"
     faulty = [make(means, values) for make, values in zip(CARELESS.values(), records, strict=False)]
-    last = records[-1]
-    sound = sign(means.compose(last), means.signer)
-    changed = sign(means.compose({**last, "places": 1}), means.signer)
-    return [*faulty, sound, sound, changed]
+    late, last = records[-2], records[-1]
+    thoughts = [
+        means.compose({**late, "places": 2_000}, corrects=True),
+        means.compose(late),
+        means.compose(last),
+        means.compose({**last, "places": 1}),
+    ]
+    correction, corrected, sound, changed = [sign(one, means.signer) for one in thoughts]
+    return [*faulty, correction, corrected, sound, sound, changed]

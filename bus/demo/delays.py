@@ -25,6 +25,7 @@ from bus.fund.entries import tables_of
 from bus.model.identifiers import AgencyCode
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect, translated
+from bus.texts import message
 
 QUERIES: Final = Queries.load("bus.demo", "delays")
 LOOK_EACH_S: Final = 0.01
@@ -89,6 +90,6 @@ async def _arrived(
     session: Session, publication: Publication, agency: AgencyCode, keys: set[str]
 ) -> list[tuple[str, datetime]]:
     statement = QUERIES.get("arrived", history=tables_of(publication.dataset)["history"])
-    async with translated("delays of the demonstration"):
+    async with translated(message("doing.demo.delays")):
         rows = await session.execute(statement, {"agency": agency, "keys": list(keys)})
         return cast("list[tuple[str, datetime]]", await rows.fetchall())

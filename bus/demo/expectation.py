@@ -13,7 +13,9 @@ from bus.demo.breaking import INSTITUTIONS
 from bus.demo.careless import CARELESS
 from bus.demo.programme import EDUCATION, Fate, Programme
 from bus.demo.records import Values
+from bus.demo.registers import key_of
 from bus.model.identifiers import DatasetCode, SystemCode
+from bus.model.record import Operation
 from bus.model.verdict import Reason
 
 
@@ -25,6 +27,13 @@ class Expectation:
     """Distinct records."""
     repeats: int
     quarantined: Mapping[Reason, int]
+    """Whatever became of them later."""
+    released: int
+    """Of them, those that were accepted when their rule was mended."""
+    resolved: int
+    """Of them, those that a new record of their provider answered."""
+    operations: Mapping[Operation, int]
+    """Accepted records by what they do."""
     delivered: Mapping[tuple[SystemCode, DatasetCode], int]
     """Distinct records for each system that an agreement lets read a dataset."""
 
@@ -39,7 +48,8 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
     """
     rounds = len(programme.careless)
     quarantined = Counter(dict.fromkeys((*CARELESS, Reason.CONFLICTING_VERSION), rounds))
-    quarantined[Reason.RULE_VIOLATED] += programme.count(Fate.QUARANTINED)
+    released = programme.count(Fate.RELEASED)
+    quarantined[Reason.RULE_VIOLATED] += programme.count(Fate.QUARANTINED) + released
     accepted = list(_accepted(programme))
     agreements = [one for one in region.agreements if one.is_in_force(day)]
     readers = sorted({(system, one.dataset) for one in agreements for system in one.systems})
@@ -47,6 +57,9 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
         accepted=len(accepted),
         repeats=programme.count(Fate.REPEAT) + rounds,
         quarantined=quarantined,
+        released=released,
+        resolved=sum(1 for _ in _mended(programme)),
+        operations=Counter(_operations(programme)),
         delivered={
             reader: sum(_is_granted(region, agreements, reader, *record) for record in accepted)
             for reader in readers
@@ -55,12 +68,42 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
 
 
 def _accepted(programme: Programme) -> Iterable[tuple[SystemCode, DatasetCode, Values]]:
-    for publication in (*programme.first, *programme.again, *programme.paced):
+    for publication in programme.publications:
         for row in publication.rows:
-            if row.fate is Fate.ACCEPTED:
+            if row.fate in {Fate.ACCEPTED, Fate.RELEASED}:
                 yield publication.system, publication.dataset, row.values
     for round_ in programme.careless:
-        yield EDUCATION, INSTITUTIONS, round_[-1]
+        for values in (round_[-2], round_[-2], round_[-1]):
+            yield EDUCATION, INSTITUTIONS, values
+
+
+def _mended(programme: Programme) -> Iterable[str]:
+    """Name the entries in quarantine that their providers answer in the second act."""
+    broken = {
+        (publication.system, publication.dataset, key_of(publication.dataset, row.values))
+        for publication in programme.first
+        for row in publication.rows
+        if row.fate is Fate.QUARANTINED
+    }
+    for publication in programme.again:
+        for row in publication.rows:
+            name = key_of(publication.dataset, row.values)
+            if (publication.system, publication.dataset, name) in broken:
+                yield name
+
+
+def _operations(programme: Programme) -> Iterable[Operation]:
+    """Tell what each accepted record does to its entry."""
+    begun: set[tuple[SystemCode, str]] = set()
+    for publication in programme.publications:
+        for row in publication.rows:
+            if row.fate not in {Fate.ACCEPTED, Fate.RELEASED}:
+                continue
+            name = (publication.system, key_of(publication.dataset, row.values))
+            yield row.ending or (Operation.CORRECT if name in begun else Operation.CREATE)
+            begun.add(name)
+    for _ in programme.careless:
+        yield from (Operation.CREATE, Operation.CORRECT, Operation.CREATE)
 
 
 def _is_granted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ class Receipts:
     dataset: DatasetCode
     is_masked: bool
     """Whether it reads a view."""
+    is_late: bool = False
+    """Whether it begins in the middle, by a first load from the data fund."""
     counts: Counter[RecordId] = field(default_factory=Counter)
     """Times that each record was delivered."""
 
@@ -64,3 +67,10 @@ class Flow:
     reading: Reading = field(default_factory=Reading)
     to_consumer_ms: list[float] = field(default_factory=list)
     to_fund_ms: list[float] = field(default_factory=list)
+    late_may_begin: asyncio.Event = field(default_factory=asyncio.Event)
+    contracts_refused: int = 0
+    """Refusals in the gate's record."""
+    version_then: int | None = None
+    """Version of the example that the fund had recorded as standing when the first act ended."""
+    version_now: int | None = None
+    """The same at the end."""

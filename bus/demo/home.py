@@ -12,14 +12,15 @@ from typing import Final
 from bus import local as platform
 from bus.local.home_lock import exclusive
 from bus.local.layout import Layout
+from bus.texts import Message
 
 FOLDER: Final = "demo"
-_WRITTEN_BY_CLIENTS: Final = ("keys", "publish")
-"""Folders of a home that are not the platform's: public keys, and publishers' memories."""
+_WRITTEN_BY_CLIENTS: Final = ("keys", "publish", "subscribe")
+"""Folders of a home that are not the platform's: public keys, and clients' memories."""
 
 
 @contextmanager
-def fresh_engines(home: Path, progress: Callable[[str], None]) -> Iterator[platform.Engines]:
+def fresh_engines(home: Path, progress: Callable[[Message], None]) -> Iterator[platform.Engines]:
     """Remove what an earlier run left, start both engines, and stop them at the end.
 
     Data and logs of this run stay for whoever wants to look; the next run removes them.

@@ -25,6 +25,7 @@ from bus.kafka.cluster import Cluster
 from bus.kafka.scan import topic_partitions
 from bus.model.verdict import Reason
 from bus.quarantine.store import Cause, QuarantineFilter, QuarantineStore
+from bus.texts import message
 from bus.wire import topics
 
 SETTLE_S: Final = 60.0
@@ -71,8 +72,10 @@ class Meter:
             Unavailable: An engine does not answer.
         """
         async with AsyncExitStack() as stack:
-            with translated("looking at the flow"):
-                places = await topic_partitions(cluster, ["in.", "accepted.", "quarantine."])
+            with translated(message("doing.demo.flow")):
+                places = await topic_partitions(
+                    cluster, ["in.", "release.", "accepted.", "quarantine."]
+                )
                 options = cluster.aiokafka_options()
                 consumer = AIOKafkaConsumer(enable_auto_commit=False, **options)
                 stack.push_async_callback(consumer.stop)
@@ -96,8 +99,8 @@ class Meter:
             Unavailable: An engine does not answer.
         """
         async with self._turn:
-            with translated("looking at the flow"):
-                inbound = await self._ends("in.")
+            with translated(message("doing.demo.flow")):
+                inbound = await self._ends("in.", "release.")
                 judged = await self._committed(topics.ENFORCE_GROUP)
                 accepted = await self._ends("accepted.")
                 set_aside = await self._ends("quarantine.")
@@ -125,16 +128,19 @@ class Meter:
         while not (reading := await self.read()).is_settled:
             if clock() > deadline:
                 raise Unavailable(
-                    f"after {SETTLE_S:.0f} s there are still on their way: "
-                    f"{reading.enforce_lag} records before enforcement, {reading.fund_lag} before "
-                    f"the fund, {reading.quarantine_lag} before the quarantine table; look at "
-                    "the workers' logs in the folder `log` of the demonstration's home"
+                    message(
+                        "error.demo.not_settled",
+                        wait_s=SETTLE_S,
+                        enforce=reading.enforce_lag,
+                        fund=reading.fund_lag,
+                        quarantine=reading.quarantine_lag,
+                    )
                 )
             await asyncio.sleep(_LOOK_AGAIN_S)
         return reading
 
-    async def _ends(self, prefix: str) -> Mapping[TopicPartition, int]:
-        wanted = [place for place in self._places if place.topic.startswith(prefix)]
+    async def _ends(self, *prefixes: str) -> Mapping[TopicPartition, int]:
+        wanted = [place for place in self._places if place.topic.startswith(prefixes)]
         ends: Mapping[TopicPartition, int] = await self._consumer.end_offsets(wanted)
         return ends
 

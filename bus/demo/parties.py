@@ -11,7 +11,7 @@ from typing import Final
 
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import instant_ms, locked_schema_id
-from bus.client import BatchSigner, Publisher, Subscriber
+from bus.client import BatchSigner, Publisher, RowGiven, Subscriber
 from bus.client.sending import source_of
 from bus.contracts.encode import encoder
 from bus.demo.breaking import INSTITUTIONS, ORGANISATIONS
@@ -19,7 +19,6 @@ from bus.demo.careless import Means, careless_round
 from bus.demo.delays import delay_ms
 from bus.demo.flow import Flow, Receipts
 from bus.demo.programme import EDUCATION, TOLYATTI_SCHOOLS, Programme, Publication
-from bus.demo.records import Values
 from bus.errors import InvariantBroken
 from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
@@ -53,12 +52,10 @@ class Providers:
     ) -> AsyncIterator[Providers]:
         """Connect one publisher for each publication's system and dataset."""
         async with AsyncExitStack() as stack:
-            publishers = {}
-            for publication in publications:
+
+            async def opened(publication: Publication) -> Publisher:
                 credentials = installation.credentials(publication.system)
-                publishers[
-                    publication.system, publication.dataset
-                ] = await stack.enter_async_context(
+                return await stack.enter_async_context(
                     Publisher.open(
                         installation.cluster_with(credentials),
                         home=installation.home,
@@ -66,13 +63,27 @@ class Providers:
                         dataset=publication.dataset,
                         signer=BatchSigner(credentials.key_id, credentials.private_key),
                         clock=clock,
+                        send_broken=True,
                     )
                 )
+
+            # Why faults as values: all must have come to an end before the stack is unwound.
+            found = await asyncio.gather(*map(opened, publications), return_exceptions=True)
+            publishers = {}
+            for publication, publisher in zip(publications, found, strict=True):
+                if isinstance(publisher, BaseException):
+                    raise publisher
+                publishers[publication.system, publication.dataset] = publisher
             yield cls(publishers=publishers, flow=flow)
 
     async def publish(self, publications: Sequence[Publication]) -> None:
         """Publish all of them at the same time, as fast as the bus takes them."""
         await asyncio.gather(*(self._publish(one, self._rows(one)) for one in publications))
+
+    async def publish_together(self, publication: Publication) -> None:
+        """Publish the rows as one correction that no consumer sees half of."""
+        publisher = self.publishers[publication.system, publication.dataset]
+        await publisher.publish_group(list(self._rows(publication)))
 
     async def publish_paced(self, publications: Sequence[Publication]) -> None:
         """Publish all of them at the same time, together `PACE_PER_S` records a second."""
@@ -91,7 +102,7 @@ class Providers:
         )
 
     async def _publish(
-        self, publication: Publication, rows: Iterator[Values] | AsyncIterator[Values]
+        self, publication: Publication, rows: Iterator[RowGiven] | AsyncIterator[RowGiven]
     ) -> None:
         publisher = self.publishers[publication.system, publication.dataset]
         report = await publisher.publish(rows)
@@ -102,16 +113,16 @@ class Providers:
             )
         self.flow.repeats += report.repeats
 
-    def _rows(self, publication: Publication) -> Iterator[Values]:
+    def _rows(self, publication: Publication) -> Iterator[RowGiven]:
         for row in publication.rows:
             self.flow.published[publication.system] += 1
-            yield row.values
+            yield row.given
 
-    async def _paced_rows(self, publication: Publication, each_s: float) -> AsyncIterator[Values]:
+    async def _paced_rows(self, publication: Publication, each_s: float) -> AsyncIterator[RowGiven]:
         clock = asyncio.get_running_loop().time
         due = clock()
-        for values in self._rows(publication):
-            yield values
+        for row in self._rows(publication):
+            yield row
             due += each_s
             await asyncio.sleep(max(0.0, due - clock()))
 
@@ -132,11 +143,17 @@ async def receive(
         flow: The delays are noted here.
         clock: Gives the present, aware.
     """
+    gateway = None
+    if receipts.is_late:
+        await flow.late_may_begin.wait()
+        gateway = installation.gateway_as(receipts.system)
     async with Subscriber.open(
         installation.cluster_as(receipts.system),
         system=receipts.system,
         dataset=receipts.dataset,
         clock=clock,
+        gateway=gateway,
+        memory=installation.home / "subscribe" / f"{receipts.system}.{receipts.dataset}.json",
     ) as subscriber:
         async for record in subscriber:
             receipts.counts[record.record_id] += 1

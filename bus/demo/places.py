@@ -13,6 +13,7 @@ REGION_OKTMO: Final = "36000000"
 _CITIES: Final = "7"
 _CITY_OF_SAMARA: Final = "36701000"
 _CITY_OF_TOLYATTI: Final = "36740000"
+_CITY_OF_SYZRAN: Final = "36735000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,3 +105,4 @@ def _places() -> tuple[Place, ...]:
 PLACES: Final = _places()
 SAMARA: Final = next(place for place in PLACES if place.oktmo == _CITY_OF_SAMARA)
 TOLYATTI: Final = next(place for place in PLACES if place.oktmo == _CITY_OF_TOLYATTI)
+SYZRAN: Final = next(place for place in PLACES if place.oktmo == _CITY_OF_SYZRAN)

@@ -50,15 +50,15 @@ class RecordMaker:
 
     def __init__(self, seed: int) -> None:
         """Begin anew: two makers of one seed, asked alike, make the same records."""
-        self._chance = random.Random(seed)  # noqa: S311 - sample data, no secret
-        self._people = Faker("ru_RU")
-        self._people.seed_instance(seed)
+        self.chance = random.Random(seed)  # noqa: S311 - sample data, no secret
+        self.people = Faker("ru_RU")
+        self.people.seed_instance(seed)
         self._count = 0
 
     def municipality(self, place: Place) -> Values:
         """Make the record of one place, as the register of municipalities has it."""
         controlled = with_check_digits(Algorithm.OKTMO_CONTROLLED, place.oktmo)
-        valid_from = self._day(date(2004, 12, 1), 300)
+        valid_from = self.day(date(2004, 12, 1), 300)
         return {
             "registry_number": place.oktmo,
             "oktmo": place.oktmo,
@@ -69,9 +69,9 @@ class RecordMaker:
             "centre": place.centre,
             "parent_oktmo": REGION_OKTMO,
             "okato": place.okato,
-            "population": self._chance.randrange(9_000, 90_000),
-            "area_km2": Decimal(self._chance.randrange(80_000, 3_000_000)).scaleb(-3),
-            "founding_act": f"Закон Самарской области № {self._chance.randrange(1, 99)}-образец",
+            "population": self.chance.randrange(9_000, 90_000),
+            "area_km2": Decimal(self.chance.randrange(80_000, 3_000_000)).scaleb(-3),
+            "founding_act": f"Закон Самарской области № {self.chance.randrange(1, 99)}-образец",
             "valid_from": valid_from,
             "valid_to": None,
         }
@@ -83,41 +83,41 @@ class RecordMaker:
             prefix: Of its registry number: `63-` gives `63-000017`.
             place: Where it is.
         """
-        number = self._next()
-        (kind,) = self._chance.choices(INSTITUTION_KINDS, KIND_WEIGHTS)
-        (legal_form,) = self._chance.choices(_TYPES, _TYPE_WEIGHTS)
+        number = self.next_number()
+        (kind,) = self.chance.choices(INSTITUTION_KINDS, KIND_WEIGHTS)
+        (legal_form,) = self.chance.choices(_TYPES, _TYPE_WEIGHTS)
         host = f"{kind.kind}-{number}.example"
-        opened = self._day(date(1965, 9, 1), 50 * _YEAR_DAYS)
+        opened = self.day(date(1965, 9, 1), 50 * _YEAR_DAYS)
         return {
             "registry_number": f"{prefix}{number:06d}",
             **self._institution_names(kind, legal_form, place, number),
             "kind": kind.kind,
             "variety": kind.variety,
             "legal_form": legal_form,
-            "status": self._chance.choices(("working", "suspended"), (97, 3))[0],
+            "status": self.chance.choices(("working", "suspended"), (97, 3))[0],
             **self._state_numbers(number),
             "oktmo": place.oktmo,
-            "address": self._address(place),
-            "plan_x_m": round(self._chance.uniform(-90_000, 90_000), 1),
-            "plan_y_m": round(self._chance.uniform(-90_000, 90_000), 1),
-            "director": self._people.name(),
+            "address": self.address(place),
+            "plan_x_m": round(self.chance.uniform(-90_000, 90_000), 1),
+            "plan_y_m": round(self.chance.uniform(-90_000, 90_000), 1),
+            "director": self.people.name(),
             "phone": f"+7 (846) 000-{number % 10_000 // 100:02d}-{number % 100:02d}",
             "email": f"office@{host}",
             "website": f"https://{host}",
-            "places": self._chance.randrange(*kind.places),
+            "places": self.chance.randrange(*kind.places),
             "licence_number": f"Л-{number:06d}",
-            "licensed_on": self._day(date(2005, 1, 11), 18 * _YEAR_DAYS),
+            "licensed_on": self.day(date(2005, 1, 11), 18 * _YEAR_DAYS),
             "opened_on": opened,
             "closed_on": None,
         }
 
     def organisation(self) -> Values:
         """Make the record of one legal entity."""
-        number = self._next()
-        (form,) = self._chance.choices(COMPANY_FORMS, FORM_WEIGHTS)
-        place = self._any_place()
-        registered = self._day(date(2003, 1, 9), 20 * _YEAR_DAYS)
-        ceased = self._chance.random() < 0.05  # noqa: PLR2004 - one in twenty
+        number = self.next_number()
+        (form,) = self.chance.choices(COMPANY_FORMS, FORM_WEIGHTS)
+        place = self.any_place()
+        registered = self.day(date(2003, 1, 9), 20 * _YEAR_DAYS)
+        ceased = self.chance.random() < 0.05  # noqa: PLR2004 - one in twenty
         return {
             "registry_number": f"RU-{number:07d}",
             **self._company_names(form, number),
@@ -126,48 +126,52 @@ class RecordMaker:
             "okpo": with_check_digits(Algorithm.OKPO, f"{9_900_000 + number:07d}"),
             "okopf": form.okopf,
             "okfs": form.okfs,
-            "okved": self._chance.choice(OKVED),
+            "okved": self.chance.choice(OKVED),
             "region_code": "63",
-            "address": self._address(place),
+            "address": self.address(place),
             "oktmo": place.oktmo,
             "status": "ceased" if ceased else "active",
             "registered_on": registered,
-            "ceased_on": self._day(date(2024, 1, 9), _YEAR_DAYS) if ceased else None,
-            "information_on": self._day(date(2025, 1, 9), 300),
-            "revenue": self._chance.randrange(100, 900_000),
+            "ceased_on": self.day(date(2024, 1, 9), _YEAR_DAYS) if ceased else None,
+            "information_on": self.day(date(2025, 1, 9), 300),
+            "revenue": self.chance.randrange(100, 900_000),
             "revenue_unit": "384",
         }
 
     def place_outside_tolyatti(self) -> Place:
         """Choose a place; the city of Tolyatti keeps its own register."""
-        if self._chance.random() < _SAMARA_SHARE:
+        if self.chance.random() < _SAMARA_SHARE:
             return SAMARA
-        return self._chance.choice([place for place in PLACES if place is not TOLYATTI])
+        return self.chance.choice([place for place in PLACES if place is not TOLYATTI])
 
     def other(self, record: Values) -> Values:
         """Make the next version of a record: what changes in a register has changed."""
         if "director" in record:
-            places = self._chance.randrange(2_000, 3_000)
-            return {**record, "director": self._people.name(), "places": places}
+            places = self.chance.randrange(2_000, 3_000)
+            return {**record, "director": self.people.name(), "places": places}
         if "revenue" in record:
-            return {**record, "revenue": self._chance.randrange(900_000, 1_800_000)}
-        return {**record, "population": self._chance.randrange(90_000, 180_000)}
+            return {**record, "revenue": self.chance.randrange(900_000, 1_800_000)}
+        return {**record, "population": self.chance.randrange(90_000, 180_000)}
 
-    def _next(self) -> int:
+    def next_number(self) -> int:
+        """Give the next record its number."""
         self._count += 1
         assert self._count < _NUMBERS, "more records than invented numbers"
         return self._count
 
-    def _any_place(self) -> Place:
-        return self._chance.choice((SAMARA, TOLYATTI, *PLACES))
+    def any_place(self) -> Place:
+        """Choose a place; the two large cities more often."""
+        return self.chance.choice((SAMARA, TOLYATTI, *PLACES))
 
-    def _address(self, place: Place) -> str:
-        postcode = f"{place.postcode}{self._chance.randrange(1, 100):03d}"
-        street, house = self._chance.choice(STREETS), self._chance.randrange(1, 180)
+    def address(self, place: Place) -> str:
+        """Make an address in a place."""
+        postcode = f"{place.postcode}{self.chance.randrange(1, 100):03d}"
+        street, house = self.chance.choice(STREETS), self.chance.randrange(1, 180)
         return f"{postcode}, Самарская область, {place.centre}, ул. {street}, д. {house}"
 
-    def _day(self, first: date, days: int) -> date:
-        return first + timedelta(days=self._chance.randrange(days))
+    def day(self, first: date, days: int) -> date:
+        """Choose one of the days from the first on."""
+        return first + timedelta(days=self.chance.randrange(days))
 
     def _state_numbers(self, number: int) -> dict[str, object]:
         year = 3 + number % 22
@@ -182,7 +186,7 @@ class RecordMaker:
         self, kind: InstitutionKind, legal_form: str, place: Place, number: int
     ) -> dict[str, object]:
         adjective, letter = LEGAL_FORMS[legal_form]
-        named = kind.named.format(number=number, name=self._chance.choice(GARDEN_NAMES))
+        named = kind.named.format(number=number, name=self.chance.choice(GARDEN_NAMES))
         owner, owner_letter, of_whom = "Государственное", "Г", "Самарской области"
         founder = "Министерство образования Самарской области"
         if kind.is_municipal:
@@ -195,5 +199,5 @@ class RecordMaker:
         }
 
     def _company_names(self, form: CompanyForm, number: int) -> dict[str, object]:
-        name = f"«{self._chance.choice(COMPANY_NAMES)} {number}»"
+        name = f"«{self.chance.choice(COMPANY_NAMES)} {number}»"
         return {"full_name": f"{form.words} {name}", "short_name": f"{form.short} {name}"}

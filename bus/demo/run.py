@@ -27,7 +27,7 @@ from bus.demo.scenario import LOG_FOLDER, Stage, at_work, play, set_stage, take_
 from bus.errors import BusError, DocumentError, Unavailable
 from bus.local import Engines
 from bus.settings import Settings
-from bus.texts import Language, text
+from bus.texts import Language, Message, message, text
 from bus.wiring import Installation
 
 _REFRESH_S: Final = 0.25
@@ -63,16 +63,17 @@ def run_demo(
         KeyboardInterrupt: It was interrupted before its figures were complete.
     """
     if settings.kafka is not None or settings.postgres is not None:
-        raise DocumentError(
-            "settings name external engines (BUS_KAFKA__… or BUS_POSTGRES__…); the demonstration "
-            "makes and removes data of its own: unset them for it"
-        )
+        raise DocumentError(message("error.demo.external_engines"))
     started = time.monotonic()
     home = settings.home.absolute() / FOLDER
     installation = Installation(settings.model_copy(update={"home": home}))
     say(text("demo.home", options.spoken, home=home))
     programme = plan_programme(records=options.records, seed=options.seed)
-    with _ended_by_sigterm(), fresh_engines(home, say) as engines, _logging_into(home):
+
+    def told(words: Message) -> None:
+        say(words.spoken(options.spoken))
+
+    with _ended_by_sigterm(), fresh_engines(home, told) as engines, _logging_into(home):
         show = _Show(installation, programme, engines, options, clock, say)
         account = _run(show)
     figures = replace(account.figures, seconds=round(time.monotonic() - started, 1))
@@ -93,7 +94,7 @@ def _fault_behind(problem: BaseException) -> BusError:
         if isinstance(behind, BusError):
             return behind
         behind = behind.__cause__ or behind.__context__
-    return Unavailable("a connection to Kafka ended; look whether it runs, then start again")
+    return Unavailable(message("error.demo.connection_ended"))
 
 
 @contextmanager
@@ -142,7 +143,12 @@ class _Show:
             Meter.open(cluster, dsn, stage.layouts) as meter,
             at_work(stage, self.engines) as helpers,
         ):
-            async with self._screen(stage, meter) as tell:
+            async with self._screen(stage, meter) as said:
+
+                def tell(key: str) -> None:
+                    interruption.check()  # a library may have swallowed it in the act before
+                    said(key)
+
                 await helpers.unless_one_fails(play(stage, meter, tell))
                 interruption.check()
                 account = await take_account(stage, self.engines, tell)

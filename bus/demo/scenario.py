@@ -1,4 +1,4 @@
-"""The demonstration itself: four registers, two consumers, three acts, one account."""
+"""The demonstration itself: eleven registers, their consumers, five acts, one account."""
 
 from __future__ import annotations
 
@@ -7,29 +7,35 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import psutil
 
 from bus.access.enrol import enrol_all
-from bus.agents.role import Role
+from bus.agents.role import Door, Role
 from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.views import view_of
 from bus.demo.account import Account, draw_up
+from bus.demo.breaking import INSTITUTIONS, ORGANISATIONS
+from bus.demo.decisions import release_mended, try_unready_contract, version_as_of
 from bus.demo.delays import watch_fund
 from bus.demo.expectation import Expectation, expect
 from bus.demo.flow import Flow, Receipts
 from bus.demo.meter import Meter
+from bus.demo.outcome import read_outcome
 from bus.demo.parties import Clock, Providers, be_careless, receive
-from bus.demo.programme import Programme
+from bus.demo.programme import EDUCATION, Programme
 from bus.errors import DocumentError, Unavailable
 from bus.fund.layout import Layouts, layouts_of
 from bus.kafka.administration import connect_admin
 from bus.local import Engines
+from bus.model.identifiers import SystemCode
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.texts import message
 from bus.verify.check import verify
 from bus.wiring import Installation
 
@@ -40,6 +46,13 @@ _LOOK_AGAIN_S: Final = 0.05
 _CANCEL_AGAIN_S: Final = 15.0
 """Longer than a supervisor takes to stop its workers."""
 _LOOK_AT_ENGINES_S: Final = 0.5
+LATE: Final = frozenset(
+    {
+        (SystemCode("region-portal"), ORGANISATIONS),
+        (SystemCode("health-analytics"), INSTITUTIONS),
+    }
+)
+"""Who begins in the middle: one reads a whole dataset, one a part of it."""
 T = TypeVar("T")
 
 Tell = Callable[[str], None]
@@ -102,9 +115,12 @@ def _refuse_other_region(region: Region, programme: Programme) -> None:
     for publication in programme.first:
         if (publication.system, publication.dataset) not in provided:
             raise DocumentError(
-                f"region {region.code} has no system {publication.system} that provides "
-                f"{publication.dataset}; the demonstration's records are those of the sample "
-                "region: run it with --region deploy/samara/region.yaml"
+                message(
+                    "error.demo.other_region",
+                    region=region.code,
+                    system=publication.system,
+                    dataset=publication.dataset,
+                )
             )
 
 
@@ -116,7 +132,12 @@ def _receipts(region: Region, expected: Expectation) -> tuple[Receipts, ...]:
         for system in one.systems
     }
     return tuple(
-        Receipts(system=system, dataset=dataset, is_masked=(system, dataset) not in whole)
+        Receipts(
+            system=system,
+            dataset=dataset,
+            is_masked=(system, dataset) not in whole,
+            is_late=(system, dataset) in LATE,
+        )
         for system, dataset in expected.delivered
     )
 
@@ -146,7 +167,7 @@ async def at_work(stage: Stage, engines: Engines) -> AsyncIterator[Helpers]:
     """Keep workers and consumers running for the time of a block."""
     home = stage.installation.home
     supervisor = Supervisor(
-        [Slot(role=role, number=0) for role in Role],
+        [Slot(role=role, number=0) for role in (*Role, Door.GATEWAY)],
         environment={"BUS_HOME": str(home)},
         log_folder=home / LOG_FOLDER,
     )
@@ -185,10 +206,7 @@ async def watch_engines(engines: Engines) -> None:
     while True:
         for name, pid, log in watched:
             if not _is_alive(pid):
-                raise Unavailable(
-                    f"{name} (process {pid}) ended while the demonstration ran; {log} may say "
-                    "why; start the demonstration again"
-                )
+                raise Unavailable(message("error.demo.engine_ended", engine=name, pid=pid, log=log))
         await asyncio.sleep(_LOOK_AT_ENGINES_S)
 
 
@@ -210,7 +228,7 @@ async def _ended(tasks: Sequence[asyncio.Future[Any]]) -> None:
 
 
 async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
-    """Run the three acts; each is drained before the next begins.
+    """Run the acts; each is drained before the next begins.
 
     Raises:
         Unavailable: An engine does not answer, or an act does not drain.
@@ -227,7 +245,17 @@ async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
         flow.reading = await meter.settled()
         await providers.learn_verdicts()
         tell("demo.act_again")
+        first_act_ended = stage.clock()
         await providers.publish(again)
+        flow.reading = await meter.settled()
+        flow.late_may_begin.set()
+        tell("demo.act_endings")
+        await providers.publish(programme.endings)
+        await providers.publish_together(programme.renumbered)
+        flow.reading = await meter.settled()
+        tell("demo.act_decisions")
+        flow.contracts_refused = await try_unready_contract(stage.installation, stage.clock())
+        await release_mended(stage.installation, stage.clock())
         flow.reading = await meter.settled()
         tell("demo.act_paced")
         watchers = [asyncio.create_task(work) for work in _fund_watchers(stage)]
@@ -242,6 +270,16 @@ async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
     tell("demo.draining")
     await _delivered(stage)
     flow.reading = await meter.settled()
+    flow.version_then = await _version_as_of(stage, first_act_ended)
+    flow.version_now = await _version_as_of(stage, stage.clock())
+
+
+async def _version_as_of(stage: Stage, moment: datetime) -> int | None:
+    agency = stage.region.agency_of(EDUCATION)
+    assert agency is not None, "the programme's systems are the region's"
+    return await version_as_of(
+        stage.installation, stage.layouts, agency.code, stage.programme.example_key, moment
+    )
 
 
 def _fund_watchers(stage: Stage) -> list[Coroutine[Any, Any, None]]:
@@ -279,6 +317,7 @@ async def take_account(stage: Stage, engines: Engines, tell: Tell) -> Account:
     return draw_up(
         stage.flow,
         found,
+        await read_outcome(stage.installation.fund_dsn(), stage.region),
         stage.expected,
         kafka=engines.kafka_version,
         postgresql=engines.postgres_version,

@@ -9,52 +9,28 @@ from bus.demo.account import Account, draw_up
 from bus.demo.delays import percentiles
 from bus.demo.expectation import Expectation
 from bus.demo.flow import Flow, Reading, Receipts
+from bus.demo.outcome import Outcome
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
+from bus.model.record import Operation
 from bus.model.verdict import Reason
-from bus.verify.law import AcceptedLaw, InboundLaw, QuarantineLaw, Verification
+from bus.quarantine.entry import QuarantineState
+from bus.verify.law import Verification
+from tests.verify.sample_laws import ACCEPTED, INBOUND, LAW, QUARANTINE
 
 PORTAL, ORGANISATIONS = SystemCode("region-portal"), DatasetCode("organisations")
 EXPECTED = Expectation(
     accepted=5,
     repeats=3,
     quarantined={Reason.RULE_VIOLATED: 2, Reason.CONFLICTING_VERSION: 1},
+    released=0,
+    resolved=1,
+    operations={Operation.CREATE: 4, Operation.ANNUL: 1},
     delivered={(PORTAL, ORGANISATIONS): 5},
 )
-INBOUND = InboundLaw(
-    topic="in.tax-samara.organisations",
-    partition=0,
-    begin=0,
-    committed=9,
-    records=9,
-    accepted=7,
-    quarantined=2,
-    lost=0,
-    invented=0,
-    first_lost=None,
-    removed=0,
-    lag=0,
-)
-ACCEPTED = AcceptedLaw(
-    topic="accepted.organisations",
-    partition=0,
-    position=7,
-    records=7,
-    history=5,
-    refused=1,
-    held=0,
-    repeats=1,
-    kept_records=7,
-    is_whole=True,
-    lag=0,
-)
-QUARANTINE = QuarantineLaw(topic="quarantine.tax-samara", distinct=2, missing=0)
-LAW = Verification(
-    inbound=(INBOUND,),
-    accepted=(ACCEPTED,),
-    quarantine=(QUARANTINE,),
-    accepted_ids=5,
-    lost_in_fund=0,
-    doubled_in_fund=0,
+OUTCOME = Outcome(
+    operations={Operation.CREATE: 4, Operation.ANNUL: 1},
+    states={QuarantineState.OPEN: 2, QuarantineState.RESOLVED: 1},
+    rule_kinds=("pattern",),
 )
 
 
@@ -68,11 +44,14 @@ def flow(*, delivered: tuple[int, ...] = (1, 1, 1, 1, 1), published: int = 11) -
         repeats=2,
         reading=Reading(quarantined=EXPECTED.quarantined),
         to_consumer_ms=[3.0, 1.0, 2.0],
+        contracts_refused=1,
+        version_then=1,
+        version_now=2,
     )
 
 
-def account(seen: Flow, law: Verification = LAW) -> Account:
-    return draw_up(seen, law, EXPECTED, kafka="4.4.0", postgresql="17.10")
+def account(seen: Flow, law: Verification = LAW, outcome: Outcome = OUTCOME) -> Account:
+    return draw_up(seen, law, outcome, EXPECTED, kafka="4.4.0", postgresql="17.10")
 
 
 def test_a_run_as_expected_has_no_problem() -> None:
@@ -139,6 +118,28 @@ def test_another_reason_than_expected_is_a_problem() -> None:
 def test_a_law_that_does_not_hold_is_a_problem() -> None:
     broken = replace(LAW, accepted=(replace(ACCEPTED, kept_records=8),))
     assert "law" in account(flow(), broken).problems[0]
+
+
+def test_a_released_entry_is_accepted_and_counted_once() -> None:
+    states = {QuarantineState.RELEASED: 1, QuarantineState.OPEN: 1, QuarantineState.RESOLVED: 1}
+    found = account(flow(published=10), outcome=replace(OUTCOME, states=states))
+    assert (found.figures.lost, found.figures.duplicated) == (0, 0)
+    assert found.problems == ("released: 1, where the records published must come to 0",)
+
+
+@pytest.mark.parametrize(
+    ("seen", "outcome", "told"),
+    [
+        (flow(), replace(OUTCOME, operations={Operation.CREATE: 5}), "records that annul: 0"),
+        (flow(), replace(OUTCOME, states={QuarantineState.OPEN: 3}), "resolved: 0"),
+        (replace(flow(), version_then=2), OUTCOME, "version as of the first act: 2"),
+        (replace(flow(), contracts_refused=0), OUTCOME, "contracts refused: 0"),
+    ],
+)
+def test_what_people_and_operations_must_come_to_is_held_against_the_programme(
+    seen: Flow, outcome: Outcome, told: str
+) -> None:
+    assert any(told in problem for problem in account(seen, outcome=outcome).problems)
 
 
 def test_percentiles_are_delays_that_occurred() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,9 +13,12 @@ from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
 from bus.kafka.administration import connect_admin
+from bus.kafka.catalogue_topic import CatalogueReader
+from bus.kafka.scan import topic_partitions
 from bus.local import reset, up
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
+from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import ROOT
 
@@ -30,18 +33,36 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     reset(folder)
 
 
-@pytest.fixture
-async def installation(home: Path) -> Installation:
-    """The sample region in force; workers and records are the test's own."""
+@pytest.fixture(scope="package")
+def enrolled(home: Path) -> Installation:
+    """Every system of the sample region with its password and its key."""
     current = Installation(Settings(home=home, region=REGION))
     region = parse_region(read_documents(REGION, None))
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
-    now = datetime.now(UTC)
-    enrol_all(home, connect_admin(current.cluster_as_admin()), [BUS, *systems], now)
-    await apply_catalogue(
-        read_documents(REGION, current.keys_dir),
-        cluster=current.cluster_as_admin(),
-        fund_dsn=current.fund_dsn(),
-        now=now,
-    )
+    admin = connect_admin(current.cluster_as_admin())
+    enrol_all(home, admin, [BUS, *systems], datetime.now(UTC))
     return current
+
+
+@pytest.fixture
+async def installation(enrolled: Installation) -> Installation:
+    """The sample region in force; workers and records are the test's own."""
+    documents = read_documents(REGION, enrolled.keys_dir)
+    if await _in_force(enrolled) != documents:
+        await apply_catalogue(
+            documents,
+            cluster=enrolled.cluster_as_admin(),
+            fund_dsn=enrolled.fund_dsn(),
+            now=datetime.now(UTC),
+        )
+    return enrolled
+
+
+async def _in_force(installation: Installation) -> Mapping[str, bytes]:
+    """Documents that the catalogue names now: the test before may have changed them."""
+    cluster = installation.cluster_as_admin()
+    if not await topic_partitions(cluster, [topics.CATALOGUE]):
+        return {}
+    async with CatalogueReader(cluster) as reader:
+        await reader.read_to_end()
+        return dict(reader.documents())

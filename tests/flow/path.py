@@ -14,6 +14,7 @@ from pathlib import Path
 from bus.agents.role import Role
 from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.parties import BUS
+from bus.catalogue.snapshot import Snapshot
 from bus.client import BatchSigner, Publisher, PublishReport
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
@@ -28,6 +29,7 @@ Rows = Iterable[Mapping[str, object]]
 SETTLE_TIMEOUT_S = 60.0
 BROKEN_EACH = 33
 GROUPS = {
+    "release.": topics.ENFORCE_GROUP,
     "in.": topics.ENFORCE_GROUP,
     "accepted.": topics.FUND_GROUP,
     "quarantine.": topics.QUARANTINE_GROUP,
@@ -61,6 +63,7 @@ async def publish(
         dataset=DATASET,
         signer=BatchSigner(credentials.key_id, credentials.private_key),
         clock=lambda: datetime.now(UTC),
+        send_broken=True,
     ) as publisher:
         return await publisher.publish(given)
 
@@ -138,12 +141,17 @@ async def committed(installation: Installation, topic: str) -> int:
     return sum(offset for place, offset in done.items() if place.topic == topic)
 
 
-async def verified(installation: Installation) -> Verification:
-    cluster = installation.cluster_as(BUS)
-    async with CatalogueReader(cluster) as reader:
+async def snapshot_of(installation: Installation) -> Snapshot:
+    async with CatalogueReader(installation.cluster_as(BUS)) as reader:
         await reader.read_to_end()
         snapshot = reader.snapshot()
     assert snapshot is not None
+    return snapshot
+
+
+async def verified(installation: Installation) -> Verification:
+    cluster = installation.cluster_as(BUS)
+    snapshot = await snapshot_of(installation)
     layouts = layouts_of(snapshot.region.contracts.values(), snapshot.region.lock)
     return await verify(cluster, installation.fund_dsn(), layouts, progress=lambda _: None)
 

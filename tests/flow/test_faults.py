@@ -1,16 +1,16 @@
-"""Nothing lost and nothing doubled while workers are killed, held and frozen."""
+"""Nothing moves before it is durable, and who is told to stop ends, whatever is gone.
+
+Killed and frozen workers are tried by `tests/chaos`.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
-
-import pytest
+from contextlib import suppress
 
 from bus.agents.role import Role
-from bus.agents.supervisor import Slot
 from bus.agents.worker import STOP_TIMEOUT_S
 from bus.local import read_engines, up
 from bus.local.layout import Layout
@@ -18,7 +18,7 @@ from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET
 from tests.flow import path
-from tests.flow.broker_proxy import BrokerProxy
+from tests.proxy import HoldProduce, KafkaLinks
 
 IN = topics.inbound(AGENCY, DATASET)
 
@@ -26,35 +26,6 @@ IN = topics.inbound(AGENCY, DATASET)
 async def counted(installation: Installation) -> tuple[int, int]:
     found = await path.verified(installation)
     return path.accepted_of(found, IN), path.quarantined_of(found, IN)
-
-
-@pytest.mark.parametrize("role", list(Role))
-async def test_a_worker_killed_again_and_again_in_a_publication_loses_and_doubles_nothing(
-    installation: Installation, role: Role
-) -> None:
-    count = 4_000
-    before = await counted(installation)
-    given = path.rows(f"killed-{role}", count)
-    async with path.supervised(installation) as supervisor:
-        publication = asyncio.create_task(
-            path.publish(installation, path.paced(given, seconds=6.0, count=count))
-        )
-        chance = random.Random(7)
-        kills = 0
-        while not publication.done():
-            await asyncio.sleep(chance.uniform(0.4, 1.6))
-            process = supervisor.processes.get(Slot(role=role, number=0))
-            if process is not None and process.returncode is None:
-                os.kill(process.pid, signal.SIGKILL)
-                kills += 1
-        report = await publication
-        await path.settled(installation)
-    assert kills >= 3
-    assert report.sent == count
-    found = await path.verified(installation)
-    assert found.holds, found
-    assert path.accepted_of(found, IN) - before[0] == count - path.broken(count)
-    assert path.quarantined_of(found, IN) - before[1] == path.broken(count)
 
 
 async def test_no_position_moves_while_the_outputs_are_held_and_a_kill_then_loses_nothing(
@@ -65,14 +36,14 @@ async def test_no_position_moves_while_the_outputs_are_held_and_a_kill_then_lose
     engines = read_engines(installation.home)
     assert engines is not None
     layout = Layout.of(installation.home)
-    proxy = BrokerProxy(
-        int(engines.kafka_bootstrap.rpartition(":")[2]),
+    links = KafkaLinks(
+        {1: int(engines.kafka_bootstrap.rpartition(":")[2])},
         layout.broker_pem_file,
         engines.kafka_ca_file,
     )
-    async with proxy.running():
+    async with links.running():
         through_proxy = {
-            "BUS_KAFKA__BOOTSTRAP": f"127.0.0.1:{proxy.port}",
+            "BUS_KAFKA__BOOTSTRAP": links.bootstrap,
             "BUS_KAFKA__CA_FILE": str(engines.kafka_ca_file),
             "BUS_KAFKA__ADMIN_USER": engines.kafka_admin_user,
             "BUS_KAFKA__ADMIN_PASSWORD_FILE": str(engines.kafka_admin_password_file),
@@ -83,10 +54,10 @@ async def test_no_position_moves_while_the_outputs_are_held_and_a_kill_then_lose
                 while await path.committed(installation, IN) < sum(before) + 100:
                     await asyncio.sleep(0.1)
             at_hold = await path.committed(installation, IN)
-            proxy.hold_produce()
+            links.apply(HoldProduce())
             await path.publish(installation, path.rows("held", count))
             async with asyncio.timeout(30):
-                while not proxy.held:
+                while not links.counters.held:
                     await asyncio.sleep(0.05)
             # Twenty commit intervals: a position that follows anything but the outputs would move.
             await asyncio.sleep(2.0)
@@ -100,34 +71,6 @@ async def test_no_position_moves_while_the_outputs_are_held_and_a_kill_then_lose
     assert path.accepted_of(found, IN) - before[0] == (count + 100) - path.broken(
         count
     ) - path.broken(100)
-
-
-async def test_a_worker_frozen_longer_than_its_session_is_replaced_and_does_no_harm_after(
-    installation: Installation,
-) -> None:
-    count = 6_000
-    before = await counted(installation)
-    given = path.rows("frozen", count)
-    async with path.supervised(installation, workers_per_role=2) as supervisor:
-        publication = asyncio.create_task(
-            path.publish(installation, path.paced(given, seconds=12.0, count=count))
-        )
-        await asyncio.sleep(4.0)
-        frozen = [
-            supervisor.processes[Slot(role=role, number=0)].pid
-            for role in (Role.ENFORCE, Role.FUND, Role.QUARANTINE)
-        ]
-        for pid in frozen:
-            os.kill(pid, signal.SIGSTOP)
-        await asyncio.sleep(9.0)
-        for pid in frozen:
-            os.kill(pid, signal.SIGCONT)
-        report = await publication
-        await path.settled(installation)
-    assert report.sent == count
-    found = await path.verified(installation)
-    assert found.holds, found
-    assert path.accepted_of(found, IN) - before[0] == count - path.broken(count)
 
 
 async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
@@ -147,3 +90,30 @@ async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
     async with path.supervised(installation):
         await path.settled(installation)
     assert (await path.verified(installation)).holds
+
+
+async def test_a_worker_that_is_told_to_stop_while_it_starts_ends_though_no_broker_answers(
+    installation: Installation,
+) -> None:
+    engines = read_engines(installation.home)
+    assert engines is not None
+    met = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        met.set()
+        with suppress(ConnectionError):
+            await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as silent:
+        port = silent.sockets[0].getsockname()[1]
+        nobody = {
+            "BUS_KAFKA__BOOTSTRAP": f"127.0.0.1:{port}",
+            "BUS_KAFKA__CA_FILE": str(engines.kafka_ca_file),
+            "BUS_KAFKA__ADMIN_USER": engines.kafka_admin_user,
+            "BUS_KAFKA__ADMIN_PASSWORD_FILE": str(engines.kafka_admin_password_file),
+        }
+        with path.worker(installation, Role.ENFORCE, nobody) as process:
+            await asyncio.wait_for(met.wait(), 30)
+            process.terminate()
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S + 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -69,6 +70,12 @@ async def test_hostile_records_stop_no_worker_and_leak_into_no_view(
         replace(good, headers=[*good.headers, ("x-note", b"\xff\xfe")]),
         replace(good, headers=[*good.headers, ("x-director", "Иванов".encode())]),
         replace(good, key=b"k" * 3_000),
+        # As large as the broker takes; an odd name is in each, so no client could send it on so.
+        replace(good, headers=[("abcabc" + "n" * 1_040_000, b"")]),
+        replace(good, headers=[("abcabc", b""), *[("n", b"")] * 340_000]),
+        replace(
+            good, key=random.Random(7).randbytes(1_040_000), headers=[("abcabc", b"")], value=b""
+        ),
     ]
     async with path.supervised(installation) as supervisor:
         await send(installation, hostile, enable_idempotence=False)

@@ -1,0 +1,178 @@
+"""A clean run, and what one has to know of it to plant a fault that shows nowhere else."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TypeVar
+
+from tests.chaos.evidence import Delivered, Entitled, FundRow, HeldRow, LogRecord, Place
+from tests.chaos.fake_fund import current_of
+from tests.chaos.fake_run import Run
+from tests.chaos.fake_topics import partition_of
+from tests.chaos.history import Event, Outcome, Sent, history_of
+
+T = TypeVar("T")
+Row = TypeVar("Row", LogRecord, Delivered)
+
+
+class NowhereToPlantError(Exception):
+    """This run has no place for the fault; that of another seed has."""
+
+
+class Ground:
+    """One clean run."""
+
+    def __init__(self, run: Run, dice: random.Random) -> None:
+        self.run = run
+        self._dice = dice
+        history = history_of(run.events)
+        self.sent = history.sent
+        self.outcomes = history.outcomes
+        ids = Counter(sent.record_id for sent in (*history.sent.values(), *history.altered))
+        self.shared = {own for own, count in ids.items() if count > 1}
+        """Record ids that several contents claim."""
+        self.quarantined = {row.mark for row in run.quarantine}
+        self._in_history = {row.record_id for row in run.history}
+        self._current = {row.record_id for row in run.current}
+
+    def pick(self, things: Iterable[T]) -> T:
+        """Choose one of them."""
+        choice = list(things)
+        if not choice:
+            raise NowhereToPlantError
+        return self._dice.choice(choice)
+
+    def is_plain(self, sent: Sent) -> bool:
+        """Tell whether it stands for itself, was never set aside, and its id is its own."""
+        is_alone = sent.group is None and sent.record_id not in self.shared
+        return is_alone and sent.mark not in self.quarantined
+
+    def plain_row(self, outcome: Outcome) -> FundRow:
+        """Choose a row of the fund that neither stands as current nor is a member of a group."""
+        return self.pick(
+            row
+            for row in self.run.history
+            if self.outcomes[row.record_id] is outcome
+            and self.is_plain(self.sent[row.record_id])
+            and row.record_id not in self._current
+        )
+
+    def failed(self, *, seen_by: Entitled | None = None) -> Sent:
+        """Choose what certainly failed."""
+        failed = self.all_failed()
+        return self.pick(sent for sent in failed if seen_by is None or seen_by.may_see(sent))
+
+    def all_failed(self) -> list[Sent]:
+        """Give all that certainly failed."""
+        return [sent for mark, sent in self.sent.items() if self.outcomes[mark] is Outcome.FAIL]
+
+    def log_record(self, sent: Sent, topic: str, partition: int | None = None) -> LogRecord:
+        """Make a record of it at the end of a partition; without one, of that of its entry."""
+        at = partition_of(sent) if partition is None else partition
+        return LogRecord(
+            place=Place(topic, at, 10**6),
+            inbound=Place(f"in.{sent.agency}.{sent.dataset}", 0, 10**6),
+            record_id=sent.record_id,
+            key=sent.key,
+            version=sent.version,
+            stamp=sent.stamp,
+            is_proved=True,
+        )
+
+    def end_of(self, topic: str) -> Place:
+        """Give a place behind all records of a topic."""
+        return Place(topic, 0, 10**6)
+
+    def fund_row(self, sent: Sent, record_id: str | None = None) -> FundRow:
+        """Make a row of the fund of which nothing follows for the current one."""
+        return FundRow(
+            dataset=sent.dataset,
+            agency=sent.agency,
+            key=sent.key,
+            version=sent.version,
+            record_id=record_id or str(sent.record_id),
+            stamp=sent.stamp,
+            accepted=self.end_of(f"accepted.{sent.dataset}"),
+            is_standing=False,
+        )
+
+    def held_row(self, sent: Sent) -> HeldRow:
+        """Make a row of what waits."""
+        return HeldRow(
+            dataset=sent.dataset,
+            agency=sent.agency,
+            key=sent.key,
+            version=sent.version,
+            record_id=str(sent.record_id),
+            stamp=sent.stamp,
+        )
+
+    def delivered(self, sent: Sent, entitled: Entitled) -> Delivered:
+        """Make a delivery of it to a consumer."""
+        return Delivered(
+            consumer=entitled.consumer,
+            place=self.end_of(entitled.topic),
+            record_id=str(sent.record_id),
+            key=sent.key,
+            version=sent.version,
+            stamp=None,
+            fields=frozenset(),
+        )
+
+    def send(self, sent: Sent, *outcomes: Outcome) -> None:
+        """Add to what was sent."""
+        self.run.events.append(Event(at_ms=0, outcome=Outcome.INVOKE, sent=sent))
+        for outcome in outcomes:
+            self.run.events.append(Event(at_ms=0, outcome=outcome, marks=(sent.mark,)))
+
+    def other_content(self, sent: Sent) -> Sent:
+        """Make what a publisher sends that forgot what it had sent under this mark."""
+        return replace(sent, stamp=f"{sent.stamp}, changed")
+
+    def member(self, visible_to: Entitled | None = None) -> Sent:
+        """Choose a member of a group in the fund of which others go the same way."""
+        members = [
+            sent
+            for sent in self.sent.values()
+            if sent.group is not None
+            and sent.record_id in self._in_history
+            and (visible_to is None or visible_to.may_see(sent))
+        ]
+        counts = Counter(sent.group for sent in members)
+        return self.pick(sent for sent in members if counts[sent.group] > 1)
+
+    def take_away(self, marks: set[str]) -> None:
+        """Let topics and consumers have nothing of some records."""
+        run = self.run
+        run.accepted[:] = [row for row in run.accepted if row.record_id not in marks]
+        run.views[:] = [row for row in run.views if row.record_id not in marks]
+        run.delivered[:] = [row for row in run.delivered if row.record_id not in marks]
+
+    def swap_versions(self, rows: list[Row], line: Callable[[Row], object]) -> None:
+        """Let a version come before a lower one of its entry, in one partition."""
+        firsts: dict[object, list[int]] = {}
+        seen = set()
+        for index, row in enumerate(rows):
+            sent = self.sent.get(str(row.record_id))
+            name = (line(row), row.place.topic, row.place.partition, sent and sent.agency, row.key)
+            if sent is not None and self.is_plain(sent) and (name, row.record_id) not in seen:
+                seen.add((name, row.record_id))
+                firsts.setdefault(name, []).append(index)
+        places = self.pick(places for places in firsts.values() if len(places) > 1)
+        first, second = places[:2]
+        rows[first], rows[second] = (
+            replace(rows[second], place=rows[first].place),
+            replace(rows[first], place=rows[second].place),
+        )
+
+    def current_again(self) -> None:
+        """Let the fund's current rows follow its history."""
+        highest: dict[tuple[str, str, str], FundRow] = {}
+        for row in self.run.history:
+            entry = (row.agency, row.dataset, row.key)
+            if row.is_standing and (entry not in highest or row.version > highest[entry].version):
+                highest[entry] = row
+        self.run.current[:] = [current_of(row) for row in highest.values()]

@@ -1,0 +1,283 @@
+"""One chaos run, from the first record to the verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from bus.kafka.scan import committed_offsets, offsets, topic_partitions
+from bus.wire import topics
+from tests.chaos.anomaly import Anomaly
+from tests.chaos.checker import check
+from tests.chaos.collecting import collect, topics_of_consumers
+from tests.chaos.controls import Broken
+from tests.chaos.faults import befall
+from tests.chaos.history import History, Outcome, read_history
+from tests.chaos.recovery import ProgressWatch, recoveries, summary
+from tests.chaos.schedule import OF_PROCESSES, Kind, PlannedFault, directed, schedule
+from tests.chaos.traffic import PARTIES
+from tests.chaos.world import World, can_jump_clocks, whole_world
+
+DRAIN_S: Final = 240.0
+_WARM_UP_S: Final = 120.0
+_ALIVE_S: Final = 120.0
+_TOLD_EACH_S: Final = 15.0
+_FENCED: Final = "exit=75"
+_STAGES: Final = {
+    "in.": topics.ENFORCE_GROUP,
+    "accepted.": topics.FUND_GROUP,
+    "quarantine.": topics.QUARANTINE_GROUP,
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a run came to."""
+
+    seed: int
+    seconds: float
+    faults: Counter[Kind] = field(default_factory=Counter)
+    left_out: tuple[Kind, ...] = ()
+    """Kinds that this machine can't do."""
+    records: int = 0
+    """That producers tried to send."""
+    anomalies: Sequence[Anomaly] = ()
+    recover_s: dict[str, float] = field(default_factory=dict)
+
+    missed: Counter[Kind] = field(default_factory=Counter)
+    """Faults that met nothing: a process that was dead already, a link without traffic."""
+    acknowledged_by: dict[str, int] = field(default_factory=dict)
+    """Producer → records."""
+    fenced: int = 0
+    """Workers that ended because another had moved their position."""
+    problems: list[str] = field(default_factory=list)
+    """Why the run says less than it should; it is then no proof."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.anomalies or self.problems)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the line that a run ends with."""
+        return {
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "faults": dict(sorted(self.faults.items())),
+            "faults_total": self.faults.total(),
+            "missed": dict(sorted(self.missed.items())),
+            "left_out": list(self.left_out),
+            "records": self.records,
+            "acknowledged": self.acknowledged_by,
+            "fenced": self.fenced,
+            "anomalies": dict(sorted(Counter(one.name for one in self.anomalies).items())),
+            "problems": self.problems,
+            "recover_s": self.recover_s,
+        }
+
+
+async def run(
+    seconds: float, seed: int, *, broken: Broken | None = None, folder: Path | None = None
+) -> Report:
+    """Let faults befall a working bus, let it come to rest, and check what it holds.
+
+    Args:
+        seconds: How long faults go on.
+        seed: Of the schedule.
+        broken: What is taken away, in a control run.
+        folder: Where all of it lies; None: a temporary one.
+    """
+    with tempfile.TemporaryDirectory(prefix="bus-chaos-") as temporary:
+        place = folder or Path(temporary)
+        place.chmod(0o755)
+        async with whole_world(place, seed=seed, broken=broken) as world:
+            return await _run(world, seconds, seed)
+
+
+async def _run(world: World, seconds: float, seed: int) -> Report:
+    missing = _missing(world)
+    report = Report(seed=seed, seconds=seconds, left_out=missing)
+    watch = ProgressWatch(world.direct.fund_dsn())
+    await _warm(world)
+    watch.start()
+    telling = asyncio.create_task(_tell(world))
+    ends_s = await _befall(world, _planned(world, seconds, seed, missing), report)
+    tell(f"{report.faults.total()} faults are over; waiting till all work again")
+    report.problems += await _silent(world)
+    tell("draining")
+    await _rest(world)
+    telling.cancel()
+    report.recover_s = summary(recoveries(ends_s, watch.stop()))
+    history = read_history(path for path in world.histories if path.exists())
+    report.records = len(history.sent)
+    report.acknowledged_by = _acknowledged(history)
+    report.fenced = _fenced(world)
+    report.problems += _too_little(report)
+    tell(f"{report.records} records; reading what the bus holds")
+    evidence = await collect(world.direct, history, world.taken)
+    tell(f"{len(evidence.history)} in the fund, {len(evidence.quarantine)} in quarantine; checking")
+    report.anomalies = check(history, evidence)
+    return report
+
+
+def _planned(
+    world: World, seconds: float, seed: int, missing: Sequence[Kind]
+) -> list[PlannedFault]:
+    """Plan the run; a control run gets what shows the guarantee that it goes without."""
+    match world.broken:
+        case Broken.EARLY_COMMIT | Broken.PAST_A_GAP:
+            brokers = ("all", "1", "2", "3")
+            return directed(Kind.HOLD_AND_KILL, brokers, lasts_s=1.5, seconds=seconds)
+        case Broken.NO_FENCE:
+            workers = ("fund-0", "fund-1")
+            return directed(Kind.FREEZE_WORKER, workers, lasts_s=10.0, seconds=seconds)
+        case _:
+            return schedule(seed, seconds, missing)
+
+
+def _missing(world: World) -> tuple[Kind, ...]:
+    disks = (
+        () if world.engines.has_small_disks else (Kind.FILL_BROKER_DISK, Kind.FILL_DATABASE_DISK)
+    )
+    return (*disks, *(() if can_jump_clocks() else (Kind.JUMP_CLOCK,)))
+
+
+async def _warm(world: World) -> None:
+    """Wait until every consumer has taken something: the whole path works."""
+    async with asyncio.timeout(_WARM_UP_S):
+        while not all(path.exists() and path.stat().st_size > 1 for path in world.taken.values()):
+            await asyncio.sleep(0.2)
+
+
+async def _befall(world: World, planned: Sequence[PlannedFault], report: Report) -> list[float]:
+    """Let every fault happen, engines' one after the other; tell when each was over."""
+    begun_s = time.monotonic()
+    ends_s: list[float] = []
+
+    async def lane(faults: Sequence[PlannedFault], *, is_busy: bool) -> None:
+        async with asyncio.TaskGroup() as lasting:
+            for fault in faults:
+                await asyncio.sleep(max(0.0, begun_s + fault.at_s - time.monotonic()))
+                task = lasting.create_task(one(fault))
+                if is_busy:
+                    await task
+
+    async def one(fault: PlannedFault) -> None:
+        tell(str(fault))
+        bit = await befall(world, fault)
+        (report.faults if bit else report.missed)[fault.kind] += 1
+        ends_s.append(time.monotonic())
+
+    async with asyncio.TaskGroup() as lanes:
+        lanes.create_task(lane([f for f in planned if f.kind in OF_PROCESSES], is_busy=False))
+        lanes.create_task(lane([f for f in planned if f.kind not in OF_PROCESSES], is_busy=True))
+    return sorted(ends_s)
+
+
+async def _silent(world: World) -> list[str]:
+    """Name the producers to whom nothing is acknowledged any more, and silent consumers."""
+    await _engines_whole(world)
+    files = [*world.histories, *world.taken.values()]
+    sizes = {path: _end(path) for path in files}
+    waiting = set(files)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_ALIVE_S):
+            while waiting:
+                await asyncio.sleep(0.5)
+                waiting = {path for path in waiting if not _has_news(path, sizes[path])}
+    return [f"{path.name}: nothing more within {_ALIVE_S} s after the faults" for path in waiting]
+
+
+def _end(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _has_news(path: Path, end: int) -> bool:
+    """Whether a producer was told of a success, or a consumer took something, since."""
+    if not path.exists():
+        return False
+    with path.open("rb") as file:
+        file.seek(end)
+        news = file.read()
+    return b'"ok"' in news if path.suffix == ".history" else len(news) > 1
+
+
+def _acknowledged(history: History) -> dict[str, int]:
+    counted = Counter(
+        sent.process for mark, sent in history.sent.items() if history.outcomes[mark] is Outcome.OK
+    )
+    return dict(sorted(counted.items()))
+
+
+def _fenced(world: World) -> int:
+    logs = (world.folder / "home" / "log").glob("*.log")
+    return sum(log.read_text(encoding="utf-8", errors="replace").count(_FENCED) for log in logs)
+
+
+def _too_little(report: Report) -> list[str]:
+    """Say what a run lacks that would make it a proof."""
+    lacking = []
+    if not report.faults:
+        lacking.append("no fault met anything")
+    if len(report.acknowledged_by) < len(PARTIES):
+        lacking.append(f"of {len(PARTIES)} producers only {[*report.acknowledged_by]} had success")
+    return lacking
+
+
+async def _engines_whole(world: World) -> None:
+    """Start what a fault left dead, and wait until the brokers have come together."""
+    for number in world.engines.nodes:
+        await asyncio.to_thread(world.engines.start_broker, number)
+    await asyncio.to_thread(world.engines.start_database)
+    await asyncio.to_thread(world.engines.wait_for_brokers)
+
+
+async def _rest(world: World) -> None:
+    """Let producers finish what they began, and the bus and its consumers come to the end."""
+    for name, actor in world.actors.items():
+        if not name.startswith("consumer"):
+            await actor.end()
+    async with asyncio.timeout(DRAIN_S):
+        for prefix, group in _STAGES.items():
+            await _come_to_the_end(world, prefix, group)
+        for who, topic in (await topics_of_consumers(world.direct)).items():
+            await _come_to_the_end(world, topic, str(who))
+    for name, actor in world.actors.items():
+        if name.startswith("consumer"):
+            await actor.end()
+
+
+async def _come_to_the_end(world: World, prefix: str, group: str) -> None:
+    """Wait until a consumer group has committed the ends of all topics of a prefix."""
+    cluster = world.direct.cluster_as_admin()
+    while True:
+        done = await committed_offsets(cluster, group)
+        ends = await offsets(cluster, await topic_partitions(cluster, [prefix]))
+        if all(done.get(place, 0) >= end for place, (_, end) in ends.items()):
+            return
+        await asyncio.sleep(0.5)
+
+
+async def _tell(world: World) -> None:
+    """Say now and then how far it is."""
+    begun_s = time.monotonic()
+    while True:
+        await asyncio.sleep(_TOLD_EACH_S)
+        size_mb = sum(path.stat().st_size for path in world.histories if path.exists()) / 1e6
+        lives = {name: actor.lives for name, actor in world.actors.items()}
+        tell(
+            f"{time.monotonic() - begun_s:.0f} s: history {size_mb:.0f} MB, "
+            f"worker restarts {world.supervisor.restarts}, lives {lives}"
+        )
+
+
+def tell(line: str) -> None:
+    """Say something to whoever waits."""
+    print(f"chaos: {line}", file=sys.stderr, flush=True)  # noqa: T201 - a command's progress

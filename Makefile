@@ -1,6 +1,6 @@
 # Everything a newcomer needs. A virtual environment is made in .venv; engines are local.
 .DELETE_ON_ERROR:
-.PHONY: demo test check reference lock clean help
+.PHONY: demo test check chaos bench reference lock clean help
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,7 +20,7 @@ demo: $(READY)  ## a sample region's records through a real Kafka into a real Po
 	@$(BIN)/bus demo
 
 test: $(READY)  ## every test, on engines that it starts itself
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 check: $(READY)  ## style, types, import directions: seconds
 	@$(BIN)/ruff format --check
@@ -28,13 +28,31 @@ check: $(READY)  ## style, types, import directions: seconds
 	@$(BIN)/lint-imports
 	@$(BIN)/mypy
 
+SECONDS ?= 90
+SEED ?= 1
+
+chaos: $(READY)  ## faults of every kind on a real cluster for SECONDS, drawn from SEED; one line of JSON
+	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
+
+PEERS := .venv-bench
+
+$(PEERS)/ready: tests/bench/requirements.lock
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/bench/requirements.lock
+	@touch $@
+
+bench: $(READY) $(PEERS)/ready  ## the bus against its peers and against limits of this machine; one line of JSON
+	@$(BIN)/python -m tests.bench --peers $(PEERS)/bin/python
+
 reference: $(READY)  ## write docs/reference/ from the code
 	@$(BIN)/python docs/generate.py
 
 lock: $(READY)  ## resolve requirements.lock anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--extra local --extra demo --extra dev --group build --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+		--output-file tests/bench/requirements.lock tests/bench/requirements.in
 
 clean:  ## remove the virtual environment, local engines with their data, and caches
 	@if [ -x $(BIN)/bus ]; then $(BIN)/bus local reset --yes; $(BIN)/bus --home .bus/demo local reset --yes; fi
-	rm -rf $(VENV) .bus .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .bus .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -20,7 +20,17 @@ def generator() -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("page", ["reasons.md", "headers.md", "settings.md", "commands.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "reasons.md",
+        "metrics.md",
+        "headers.md",
+        "settings.md",
+        "commands.md",
+        "signature-vectors.md",
+    ],
+)
 def test_a_reference_page_says_what_the_code_does(page: str) -> None:
     module = generator()
     written = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import timedelta
 from typing import Final, Self, cast
 
 import psycopg
@@ -97,11 +97,12 @@ class FundStore:
             raise await self._blame(arrivals, error) from None
         return tuple(_outcome(span, arrivals, outcomes, account) for span in spans)
 
-    async def refuse_held(self, appended_before: datetime) -> int:
+    async def refuse_held(self, older_than: timedelta) -> int:
         """Refuse records whose predecessor has not come in time.
 
         Args:
-            appended_before: Held records that the accepted topic had before then.
+            older_than: For so long the accepted topic has had the records, by PostgreSQL's clock:
+                a worker's, which may jump, must not refuse anything for good.
 
         Returns:
             How many left, groups whole; call again while it is `HELD_REFUSED_MAX` or more.
@@ -109,10 +110,7 @@ class FundStore:
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        named = {
-            "appended_ms": int(appended_before.timestamp() * 1000),
-            "limit": HELD_REFUSED_MAX,
-        }
+        named = {"older_than": older_than, "limit": HELD_REFUSED_MAX}
         async with translated(message("doing.fund.held")), self._session.transaction():
             waiting = await self._session.execute(QUERIES.get("old_held_datasets"), named)
             for (dataset,) in await waiting.fetchall():

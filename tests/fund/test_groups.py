@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -23,7 +23,7 @@ from bus.merge import Outcome
 from bus.model.record import Group, Operation, RegistryRecord
 from bus.model.verdict import Reason
 from bus.postgres.session import SETTINGS, Session, connect
-from tests.fund.samples import APPENDED_MS, LAYOUTS, PLACE, SAMARA, SCHOOLS, TOPIC, batch, record
+from tests.fund.samples import AGE, LAYOUTS, PLACE, SAMARA, SCHOOLS, TOPIC, batch, record
 
 CREATE, CORRECT, ANNUL, CEASE = Operation
 OTHER = (TOPIC, 1)
@@ -100,8 +100,7 @@ async def test_a_group_that_waited_too_long_is_refused_whole(
 ) -> None:
     await store.positions({PLACE: 0})
     await store.apply([batch(0, *renumbering("wrong", "right"))])
-    late = datetime.fromtimestamp(APPENDED_MS / 1000, UTC) + timedelta(seconds=1)
-    assert await store.refuse_held(late) == 2
+    assert await store.refuse_held(AGE - timedelta(minutes=1)) == 2
     assert [one.reason for one in await store.refusals(10)] == [
         Reason.UNKNOWN_PREDECESSOR, Reason.GROUP_REFUSED,
     ]  # fmt: skip
@@ -201,9 +200,8 @@ async def test_held_records_are_refused_while_nobody_else_is_in_the_dataset(
 ) -> None:
     await store.positions({PLACE: 0})
     await store.apply([batch(0, record("orphan", 2, CORRECT, record("orphan", 1)))])
-    late = datetime.fromtimestamp(APPENDED_MS / 1000, UTC) + timedelta(days=8)
     async with dataset_locked(dsn, "lock_shared"):
-        refusing = asyncio.create_task(store.refuse_held(late))
+        refusing = asyncio.create_task(store.refuse_held(AGE - timedelta(minutes=1)))
         await asyncio.sleep(0.3)
         assert not refusing.done()
     assert await refusing == 1

@@ -99,13 +99,15 @@ FROM unnest(
 WHERE kept.topic = change.topic AND kept.partition = change.partition
 
 -- name: old_held_datasets
-SELECT DISTINCT dataset FROM bus.held WHERE appended_ms < %(appended_ms)s ORDER BY dataset
+SELECT DISTINCT dataset FROM bus.held
+WHERE appended_ms < (extract(epoch FROM now() - %(older_than)s::interval) * 1000)::int8
+ORDER BY dataset
 
 -- name: old_held
 WITH old AS (
     SELECT agency, key, version, dataset, accepted_topic, accepted_partition, group_offset
     FROM bus.held
-    WHERE appended_ms < %(appended_ms)s
+    WHERE appended_ms < (extract(epoch FROM now() - %(older_than)s::interval) * 1000)::int8
     ORDER BY appended_ms
     LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED

@@ -34,6 +34,7 @@ from faust.types import TP
 from bus.agents.begun_groups import BegunGroups
 from bus.agents.handed import Handed
 from bus.kafka.cluster import Cluster
+from bus.kafka.reading import is_fetching
 from bus.model.record import RawRecord
 from bus.observe.health import Progress
 
@@ -174,9 +175,8 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
 
     @property
     def is_fetching(self) -> bool:
-        """Whether aiokafka's fetching task lives: it may end in a fault that it only logs."""
-        consumer = self._consumer
-        return consumer is None or not consumer._fetcher._fetch_task.done()  # noqa: SLF001
+        """Whether records can still come."""
+        return self._consumer is None or is_fetching(self._consumer)
 
     def pace_fetching(self, *, is_flowing: bool) -> None:
         """Let the next fetches wait for many records, or for the first."""

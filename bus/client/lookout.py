@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from bus.errors import DocumentError, Unavailable, Words
+from bus.kafka.reading import is_fetching
 from bus.texts import message
 
 logger = logging.getLogger(__name__)
@@ -50,13 +51,16 @@ class Lookout:
 
         Raises:
             DocumentError: A topic may not be read any more.
-            Unavailable: Nothing came for a minute though the end was not reached.
+            Unavailable: Nothing can come any more; or nothing came for a minute though the end was
+                not reached.
             KafkaError: The cluster has not answered for a minute.
         """
         now = asyncio.get_running_loop().time()
         if now - self._checked_at < _RIGHTS_CHECK_S:
             return
         self._checked_at = now
+        if not is_fetching(self._consumer):
+            raise Unavailable(message("error.kafka.fetching_ended"))
         try:
             await self.check_rights()
         except (KafkaError, OSError) as problem:

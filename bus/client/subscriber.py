@@ -55,6 +55,7 @@ _POLL_MS: Final = 500
 _TAKING_MS_MAX: Final = 60 * 60 * 1000
 """How long a consumer may work on one batch before its group gives the partitions away."""
 _COMMIT_S: Final = 1.0
+_COMMIT_MAX_S: Final = 60.0
 _Unit: TypeAlias = tuple[TopicPartition, Sequence[tuple[int, RegistryRecord]]]
 """A record that stands alone, or the members of a group, each with its offset."""
 
@@ -291,8 +292,10 @@ class Subscriber:
         if self._group is None or not taken:
             return
         try:
+            # Why a limit: without a broker aiokafka tries to commit for ever.
             with translated(self._feeds.doing):
-                await self._consumer.commit(taken)
+                async with asyncio.timeout(_COMMIT_MAX_S):
+                    await self._consumer.commit(taken)
         except DocumentError:
             raise
         except Unavailable as problem:

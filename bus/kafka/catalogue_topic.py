@@ -23,7 +23,7 @@ from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.errors import DocumentError, InvariantBroken, Unavailable
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
-from bus.kafka.reading import SHORT_WAIT_MS
+from bus.kafka.reading import SHORT_WAIT_MS, is_fetching
 from bus.texts import message
 from bus.wire import topics
 
@@ -97,6 +97,9 @@ class CatalogueReader:
         """Wait for news and take it in.
 
         Returns: Whether a new manifest came.
+
+        Raises:
+            Unavailable: Nothing can come any more.
         """
         assert self._consumer is not None, "entered first"
         before = self.manifest
@@ -107,6 +110,8 @@ class CatalogueReader:
             elif record.key.startswith(_DOCUMENT_PREFIX):
                 self._documents[record.key[len(_DOCUMENT_PREFIX) :].decode()] = record.value
             self.position = record.offset + 1
+        if not fetched and not is_fetching(self._consumer):
+            raise Unavailable(message("error.kafka.fetching_ended"))
         return self.manifest is not before
 
     @property

@@ -15,6 +15,15 @@ once for each reader."""
 _ANSWERED_WITHIN_S: Final = 5.0
 
 
+def is_fetching(consumer: AIOKafkaConsumer) -> bool:
+    """Tell whether records can still come to a consumer that was started.
+
+    Why: aiokafka's fetching task may end in a fault that it only logs. Whoever asks it for records
+    then gets none for ever, which looks like an idle topic.
+    """
+    return not consumer._fetcher._fetch_task.done()  # noqa: SLF001 - there is no public way
+
+
 async def learn_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     """Learn with one question which partitions topics have and who leads them.
 

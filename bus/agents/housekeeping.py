@@ -12,7 +12,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final, TypeAlias
 
 from bus.errors import BusError
@@ -37,8 +37,10 @@ from bus.wire import topics
 logger = logging.getLogger(__name__)
 
 EVERY_S: Final = 10.0
-HELD_DAYS_MAX: Final = 7
+HELD_MAX: Final = timedelta(days=7)
 """Age at which a record whose predecessor never came is refused as `unknown_predecessor`."""
+DUTY_MAX_S: Final = 60.0
+"""A duty that takes longer waits for an engine, perhaps for ever; the others must not."""
 PAGES_MAX: Final = 25
 """Of any one duty in a round; what is left waits for the next."""
 _REFUSALS_AT_ONCE: Final = 500
@@ -65,10 +67,11 @@ async def keep_house(
 
 
 async def one_round(duties: Duties, board: Board) -> None:
-    """Do each duty once; one that fails is told and counted."""
+    """Do each duty once; one that fails, or does not end, is told and counted."""
     for name, duty in duties.items():
         try:
-            await duty()
+            async with asyncio.timeout(DUTY_MAX_S):
+                await duty()
         except Exception as problem:
             board.add(series.HOUSEKEEPING_FAILURES, (name,))
             # Why no traceback for the bus's own errors: their text says what to do.
@@ -77,7 +80,7 @@ async def one_round(duties: Duties, board: Board) -> None:
                 "housekeeping.failed duty=%s again_in_s=%.0f problem=%s",
                 name,
                 EVERY_S,
-                problem,
+                str(problem) or repr(problem),
                 exc_info=trace,
             )
 
@@ -94,10 +97,9 @@ class _House:
 
     async def refuse_held(self) -> None:
         """Refuse records whose predecessor has not come in time."""
-        oldest = datetime.now(UTC) - timedelta(days=HELD_DAYS_MAX)  # noqa: TID251 - a hand
         async with self._fund() as store:
             for _ in range(PAGES_MAX):
-                if await store.refuse_held(oldest) < HELD_REFUSED_MAX:
+                if await store.refuse_held(HELD_MAX) < HELD_REFUSED_MAX:
                     return
 
     async def tell_refusals(self) -> None:

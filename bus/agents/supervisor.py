@@ -84,7 +84,11 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            code = await self._run_once(slot, restarts)
+            try:
+                code: int | str = await self._run_once(slot, restarts)
+            except OSError as problem:
+                # Why go on: no memory, process or file is left just now; the others work on.
+                code = f"none, not started: {problem}"
             if code == EXIT_CONFIGURATION:
                 raise DocumentError(
                     message(

@@ -14,7 +14,7 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import assert_never
@@ -51,6 +51,10 @@ OBJECTS_PER_LOOK_FOR_CYCLES = 20_000
 Python's default, costs more than twice as much (`python -m tests.bench duties`)."""
 STOP_TIMEOUT_S = 9.0
 """Less than a supervisor's patience."""
+SLOT_WAIT_S = STOP_TIMEOUT_S + 3.0
+"""Workers whose supervisor was killed end by themselves, and the next supervisor may be there
+before."""
+SLOT_LOOK_S = 0.2
 
 
 async def run_worker(
@@ -74,7 +78,7 @@ async def run_worker(
         # Why from the beginning: a start that waits for an engine must end, too, when told to.
         limit = asyncio.create_task(_end_in_time(stopping), name="limit")
         stack.callback(limit.cancel)
-        stack.enter_context(hold_slot(installation.home, role, slot))
+        await take_slot(stack, installation.home, role, slot)
         post = Post(
             role=role,
             slot=slot,
@@ -90,7 +94,9 @@ async def run_worker(
             asyncio.ensure_future(app._crashed.wait()),  # noqa: SLF001 - mode has no public way
         )
         watch = asyncio.create_task(_watch_fetching(app), name="watch")
-        await asyncio.wait({stop, crash}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stop, crash, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if watch.done():
+            watch.result()  # it ends in a fault of its own only
         if crash.done():
             stop_process("faust", app.crash_reason or RuntimeError("Faust crashed"))
         crash.cancel()
@@ -114,21 +120,42 @@ async def _watch_fetching(app: BatchApp) -> None:
     """End the process when nothing can come any more: a stalled worker looks like an idle one."""
     while app.batch_consumer.is_fetching:  # noqa: ASYNC110 - the task is in another thread
         await asyncio.sleep(FETCHING_LOOK_S)
-    stop_process("fetching", Unavailable(message("error.agents.fetching_ended")))
+    stop_process("fetching", Unavailable(message("error.kafka.fetching_ended")))
 
 
-def hold_slot(home: Path, role: Role, slot: int) -> AbstractContextManager[None]:
+async def take_slot(
+    stack: AsyncExitStack, home: Path, role: Role, slot: int, *, wait_s: float = SLOT_WAIT_S
+) -> None:
     """Keep other workers of this host out of a slot: two members of one id fence each other.
 
+    Args:
+        stack: At its end the slot is free again.
+        home: Of the installation.
+        role: Of the worker.
+        slot: Its number.
+        wait_s: For so long a taken slot may become free.
+
     Raises:
-        DocumentError: The slot is taken.
+        DocumentError: The slot stays taken.
     """
-    return alone(
-        home / "run" / f"{role}-{slot}.lock",
-        lambda pid: DocumentError(
-            message("error.agents.slot_taken", role=role, slot=slot, pid=pid)
-        ),
-    )
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    while True:
+        try:
+            stack.enter_context(
+                alone(
+                    home / "run" / f"{role}-{slot}.lock",
+                    lambda pid: DocumentError(
+                        message("error.agents.slot_taken", role=role, slot=slot, pid=pid)
+                    ),
+                )
+            )
+        except DocumentError:
+            if loop.time() > deadline:
+                raise
+            await asyncio.sleep(SLOT_LOOK_S)
+        else:
+            return
 
 
 @asynccontextmanager

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,3 +27,31 @@ async def test_a_worker_that_was_never_enrolled_is_not_started_again_and_says_so
     assert "bus system enrol bus" in log
     assert "Traceback" not in log
     assert supervisor.restarts == 0
+
+
+async def test_a_worker_that_can_not_be_started_is_tried_again_and_the_others_work_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = (Slot(role=Role.FUND, number=number) for number in range(2))
+    start, begun = asyncio.create_subprocess_exec, asyncio.Event()
+    refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")]
+
+    async def once_refused(*command: str, **options: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
+        number = command[4]
+        if number == "1" and refusals:
+            raise refusals.pop()
+        if number == "1":
+            begun.set()
+        return await start(sys.executable, "-c", "input()", **options)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", once_refused)
+    supervisor = Supervisor([first, second])
+    running = asyncio.create_task(supervisor.run())
+    async with asyncio.timeout(10):
+        await begun.wait()
+    assert not running.done()
+    assert supervisor.processes[first].returncode is None
+    assert "slot=fund-1 exit=none, not started: [Errno 11] Resource" in caplog.text
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running

@@ -26,11 +26,15 @@ Fetch = Mapping[TP, Sequence[Raw]]
 
 
 class NoThread(Service):
-    """No Kafka, no seeking; it notes how fetching is paced."""
+    """No Kafka; it notes how fetching is paced, and where it was told to read on."""
 
     def __init__(self) -> None:
         super().__init__()
         self.flowing: list[bool] = []
+        self.sought: list[tuple[TP, int]] = []
+
+    def seek(self, tp: TP, offset: int) -> None:
+        self.sought.append((tp, offset))
 
     def pace_fetching(self, *, is_flowing: bool) -> None:
         self.flowing.append(is_flowing)
@@ -169,3 +173,35 @@ async def test_fetches_wait_for_many_records_while_some_flow_and_for_the_first_a
     consumer._next = {QUIET: 4}
     await consumer._drain_messages(consumer)
     assert cast("Any", consumer._thread).flowing == [True, False, False]
+
+
+async def behind(want: int, fetches: Sequence[Fetch]) -> tuple[list[tuple[int, int]], object]:
+    """Tell start and end of the batches that follow `want`, and what was asked for again."""
+    consumer = scripted(fetches, positions=None)
+    consumer._next = {QUIET: want}
+    await consumer._drain_messages(consumer)
+    queue: asyncio.Queue[PartitionBatch] = cast("Any", consumer.app).batches
+    batches = [queue.get_nowait() for _ in range(queue.qsize())]
+    return [(one.start, one.end) for one in batches], cast("Any", consumer._thread).sought
+
+
+async def test_offsets_that_lack_are_asked_for_again_before_they_count_as_none() -> None:
+    late: Fetch = {QUIET: [Raw(offset=7)]}
+    assert await behind(5, [late]) == ([], [(QUIET, 5)])
+    assert await behind(5, [late, late]) == ([(5, 8)], [(QUIET, 5)])
+
+
+async def test_a_gap_that_another_answer_closes_loses_nothing() -> None:
+    late: Fetch = {QUIET: [Raw(offset=7)]}
+    whole: Fetch = {QUIET: [Raw(offset=5), Raw(offset=6), Raw(offset=7)]}
+    assert await behind(5, [late, whole]) == ([(5, 8)], [(QUIET, 5)])
+    other: Fetch = {QUIET: [Raw(offset=6)]}
+    assert await behind(5, [late, other]) == ([], [(QUIET, 5), (QUIET, 5)])
+
+
+async def test_what_comes_while_the_flow_is_off_is_read_again() -> None:
+    consumer = scripted([], positions=None)
+    consumer.kept, consumer._next, consumer.flow_active = {QUIET: 5}, {QUIET: 5}, False
+    assert consumer._next_batch(QUIET, [Raw(offset=5)], None, is_cut=False) is None
+    assert cast("Any", consumer._thread).sought == [(QUIET, 5)]
+    assert consumer._next == {QUIET: 5}

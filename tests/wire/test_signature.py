@@ -128,6 +128,14 @@ def test_a_signature_of_another_key_is_refused() -> None:
     assert check(foreign, leaves) == [False] * 3
 
 
+def test_a_root_that_was_good_under_one_key_is_not_under_another_of_the_same_name() -> None:
+    leaves = leaves_of(3)
+    signatures, checker = parsed(SIGNER.sign(leaves)), SignatureChecker()
+    other = Ed25519PrivateKey.from_private_bytes(bytes(32)).public_key().public_bytes_raw()
+    assert checker.check(signatures, leaves, [PUBLIC] * 3) == [True] * 3
+    assert checker.check(signatures, leaves, [other] * 3) == [False] * 3
+
+
 def test_an_absent_header_and_an_empty_one_are_different_leaves() -> None:
     assert leaf_hash("t", b"k", [None], b"v") != leaf_hash("t", b"k", [b""], b"v")
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from bus.wiring import Installation
+from tests.settings_environment import as_environment
 
 _LINE_BYTES = 1024 * 1024
 
@@ -65,7 +66,6 @@ async def child(
     installation: Installation, module: str, *arguments: object
 ) -> AsyncIterator[Child]:
     """Run `python -m tests.bench.<module>` for the time of a block."""
-    settings = installation.settings
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -74,11 +74,7 @@ async def child(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=_LINE_BYTES,
-        env={
-            **os.environ,
-            "BUS_HOME": str(installation.home),
-            "BUS_REGION": str(settings.region.absolute()),
-        },
+        env={**os.environ, **as_environment(installation.settings)},
     )
     try:
         yield Child(process)

@@ -143,7 +143,7 @@ class _Rounds:
         command = self.starter.command(variant)
         self.broker.make(job.out, job.dlq)
         try:
-            found = run_variant(command, job, self.one.engines.kafka_pid)
+            found = run_variant(command, job, self.one.engine_pids["kafka"])
             self._check(job, _expected(variant.output, job.records))
         finally:
             self.broker.remove(job.out, job.dlq)

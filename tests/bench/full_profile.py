@@ -77,10 +77,10 @@ class FullProfile:
         with self._worker() as worker:
             self._await_commit(worker, self.starts)
             before = [broker.count(topic) for topic in self._outputs]
-            first = look(worker.pid, self._one.engines.kafka_pid)
+            first = look(worker.pid, self._one.engine_pids["kafka"])
             hidden.show()
             self._await_commit(worker, self._ends())
-            last = look(worker.pid, self._one.engines.kafka_pid)
+            last = look(worker.pid, self._one.engine_pids["kafka"])
         self._check([broker.count(topic) for topic in self._outputs], before)
         return figures(first, last, self.records)
 

@@ -20,12 +20,15 @@ from tests.bench.children import Child, child
 from tests.bench.figures import rounded
 from tests.bench.invented_contract import BAD_EACH
 from tests.bench.watching import Course
+from tests.chaos.engines import Engines as Cluster
 
 RATE: Final = 1_000
 BEFORE_S: Final = 3
 KILLED_S: Final = 14
 FROZEN_S: Final = 26
+BROKER_KILLED_S: Final = 20
 RESTART_S: Final = 3.0
+BROKER_S: Final = 6.0
 TAKEOVER_S: Final = SESSION_TIMEOUT_S + 2.0
 _LOOK_S: Final = 0.01
 _LAST_S: Final = 60.0
@@ -81,6 +84,23 @@ async def frozen_gap(course: Course, role: Role, code: DatasetCode) -> dict[str,
     finally:
         os.kill(pid, signal.SIGCONT)
     return {"longest_gap_of_a_partition_s": gaps["of_one"], "target_s": TAKEOVER_S}
+
+
+async def killed_broker_gap(
+    course: Course, cluster: Cluster, number: int, code: DatasetCode
+) -> dict[str, Any]:
+    """Kill one of three brokers and leave it dead; the others take what it led."""
+    gaps = await _gaps(
+        course,
+        code,
+        seconds=BROKER_KILLED_S,
+        fault=lambda: cluster.signal_broker(number, signal.SIGKILL),
+    )
+    return {
+        "longest_gap_s": gaps["of_all"],
+        "longest_gap_of_a_partition_s": gaps["of_one"],
+        "target_s": BROKER_S,
+    }
 
 
 async def _gaps(

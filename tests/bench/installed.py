@@ -19,13 +19,15 @@ from bus.catalogue.region import Region, parse_region
 from bus.fund.layout import layouts_of
 from bus.fund.reader import FundReader
 from bus.kafka.administration import connect_admin
-from bus.local import Engines, reset, up
+from bus.local import reset, up
 from bus.observe.report import WorkerReport, announced_targets, ask
 from bus.postgres.session import connect
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
 from bus.wiring import Installation
 from tests.bench.options import say
+from tests.chaos.engines import Engines as Cluster
+from tests.settings_environment import as_environment
 
 LOOK_AGAIN_S = 0.05
 ONE_EACH: Mapping[Role, int] = {Role.ENFORCE: 1, Role.FUND: 1, Role.QUARANTINE: 1}
@@ -36,7 +38,8 @@ class Installed:
     """A region in force on running engines."""
 
     installation: Installation
-    engines: Engines
+    engine_pids: Mapping[str, int]
+    """`kafka` and `postgresql`; of a cluster `kafka-1` and so on."""
     region: Region
     applied_s: float
     """What bringing the region into force took."""
@@ -48,22 +51,43 @@ async def installed(home: Path, region_file: Path) -> AsyncIterator[Installed]:
     say(f"starting engines in {home.name}")
     engines = await asyncio.to_thread(up, home)
     try:
-        installation = Installation(Settings(home=home, region=region_file))
-        region = parse_region(read_documents(region_file, None))
-        systems = [one.code for agency in region.agencies.values() for one in agency.systems]
-        admin = connect_admin(installation.cluster_as_admin())
-        now = datetime.now(UTC)
-        await asyncio.to_thread(enrol_all, home, admin, [BUS, *systems], now)
-        began_s = time.monotonic()
-        region = await apply(installation)
-        yield Installed(
-            installation=installation,
-            engines=engines,
-            region=region,
-            applied_s=time.monotonic() - began_s,
-        )
+        pids = {"kafka": engines.kafka_pid, "postgresql": engines.postgres_pid}
+        yield await _in_force(Installation(Settings(home=home, region=region_file)), pids)
     finally:
         await asyncio.to_thread(reset, home)
+
+
+@asynccontextmanager
+async def clustered(cluster: Cluster, region_file: Path) -> AsyncIterator[Installed]:
+    """Do the same on three brokers, each of which can be killed alone."""
+    say(f"starting three brokers in {cluster.home.name}")
+    try:
+        await asyncio.to_thread(cluster.prepare)
+        await asyncio.to_thread(cluster.start)
+        pids = {
+            f"kafka-{number}": node.process.pid
+            for number, node in cluster.nodes.items()
+            if node.process is not None
+        }
+        yield await _in_force(Installation(cluster.settings(region_file)), pids)
+    finally:
+        await asyncio.to_thread(cluster.stop)
+
+
+async def _in_force(installation: Installation, engine_pids: Mapping[str, int]) -> Installed:
+    region = parse_region(read_documents(installation.settings.region, None))
+    systems = [one.code for agency in region.agencies.values() for one in agency.systems]
+    admin = connect_admin(installation.cluster_as_admin())
+    now = datetime.now(UTC)
+    await asyncio.to_thread(enrol_all, installation.home, admin, [BUS, *systems], now)
+    began_s = time.monotonic()
+    region = await apply(installation)
+    return Installed(
+        installation=installation,
+        engine_pids=engine_pids,
+        region=region,
+        applied_s=time.monotonic() - began_s,
+    )
 
 
 def region_of(installation: Installation) -> Region:
@@ -90,7 +114,7 @@ async def working(
     """Run so many workers of each role, started again by the product's own supervisor."""
     supervisor = Supervisor(
         [Slot(role=role, number=n) for role, count in workers.items() for n in range(count)],
-        environment={"BUS_HOME": str(installation.home)},
+        environment=as_environment(installation.settings),
         log_folder=installation.home / "log",
     )
     running = asyncio.create_task(supervisor.run())

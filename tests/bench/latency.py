@@ -21,12 +21,21 @@ from typing import Any, Final
 from bus.agents.role import Role
 from tests.bench.children import child
 from tests.bench.figures import percentiles, rounded
-from tests.bench.gaps import frozen_gap, killed_gap
-from tests.bench.installed import ONE_EACH, Arrivals, Installed, installed, owning, working
+from tests.bench.gaps import frozen_gap, killed_broker_gap, killed_gap
+from tests.bench.installed import (
+    ONE_EACH,
+    Arrivals,
+    Installed,
+    clustered,
+    installed,
+    owning,
+    working,
+)
 from tests.bench.invented_region import agency, dataset, reader, write_region
 from tests.bench.options import Options, say
 from tests.bench.sightings import Sample, watch_sample
 from tests.bench.watching import Course
+from tests.chaos.engines import Engines as Cluster
 
 RATES: Final = (5_000, 100)
 SECONDS: Final = 30
@@ -34,6 +43,7 @@ QUICK_SECONDS: Final = 3
 CONSUMER_P99_MS: Final = 50
 FUND_P99_MS: Final = 100
 SAMPLED_PER_S: Final = 100
+_BROKER: Final = 2
 _CAUGHT_UP_S: Final = 1.0
 _DATASETS: Final = 10
 """The measurements have one each, so that no publisher reads back the log of another; even ones
@@ -64,8 +74,26 @@ async def run(options: Options) -> dict[str, Any]:
             course = Course(one, supervisor, arrivals)
             say("latency: freezing one of two enforce workers")
             found["frozen_enforce"] = await frozen_gap(course, Role.ENFORCE, dataset(7))
+    found["killed_broker"] = await _killed_broker(options)
     targets = {"consumer_p99_ms": CONSUMER_P99_MS, "fund_p99_ms": FUND_P99_MS}
     return {**found, "targets": targets}
+
+
+async def _killed_broker(options: Options) -> dict[str, Any]:
+    """Measure the longest gap on three brokers when one of them is killed."""
+    home = options.home / "brokers"
+    home.mkdir(mode=0o755)
+    region_file = write_region(home / "region", agencies=3, datasets=2)
+    cluster = Cluster(home=home / "bus")
+    async with (
+        clustered(cluster, region_file) as one,
+        Arrivals.open(one) as arrivals,
+        working(one.installation) as supervisor,
+    ):
+        await owning(one.installation, ONE_EACH)
+        course = Course(one, supervisor, arrivals)
+        say("latency: killing one of three brokers")
+        return await killed_broker_gap(course, cluster, _BROKER, dataset(1))
 
 
 async def delays(one: Installed, number: int, rate: int, seconds: int) -> dict[str, Any]:

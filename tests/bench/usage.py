@@ -10,7 +10,6 @@ from typing import Any
 import psutil
 
 from bus.agents.supervisor import Supervisor
-from bus.local import Engines
 from tests.bench.figures import rounded
 
 _MEBIBYTE = 1024 * 1024
@@ -26,11 +25,11 @@ class Usage:
 
 
 def processes_of(
-    engines: Engines, supervisor: Supervisor, others: Mapping[str, int]
+    engine_pids: Mapping[str, int], supervisor: Supervisor, others: Mapping[str, int]
 ) -> dict[str, int]:
     """Name the process ids of a platform: engines, workers, and what the caller adds."""
     workers = {str(slot): process.pid for slot, process in supervisor.processes.items()}
-    return {"kafka": engines.kafka_pid, "postgresql": engines.postgres_pid, **workers, **others}
+    return {**engine_pids, **workers, **others}
 
 
 def usage_of(processes: Mapping[str, int]) -> dict[str, Usage]:

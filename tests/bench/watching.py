@@ -114,7 +114,7 @@ async def watch(
         seen.times.append(now)
         seen.counts.append(count)
         if now - used_at > _USAGE_S or (not seen.early and count >= wanted / _TENTHS):
-            processes = processes_of(course.one.engines, course.supervisor, others)
+            processes = processes_of(course.one.engine_pids, course.supervisor, others)
             seen.take(processes, is_early=count >= wanted / _TENTHS)
             used_at = now
         if now - said_at > _SAY_EACH_S:
@@ -125,7 +125,7 @@ async def watch(
         await asyncio.sleep(_LOOK_S)
     if seen.counts[-1] > wanted:
         raise InvariantBroken(f"{seen.counts[-1]} records arrived, {wanted} were good")
-    seen.take(processes_of(course.one.engines, course.supervisor, others), is_early=False)
+    seen.take(processes_of(course.one.engine_pids, course.supervisor, others), is_early=False)
     return seen, await ending
 
 

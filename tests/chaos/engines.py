@@ -46,6 +46,7 @@ from bus.local.jvm import Jvm
 from bus.local.layout import Layout, PostgresPlace
 from bus.local.owner import Owner
 from bus.local.private_files import ensure_password, make_folder, write_file
+from bus.settings import KafkaSettings, PostgresSettings, Settings
 from bus.wiring import read_secret
 
 NODES: Final = (1, 2, 3)
@@ -81,6 +82,12 @@ class Node:
     @property
     def client_port(self) -> int:
         return self.choices.kafka_client_port
+
+    @property
+    def own_ports(self) -> PeerPorts:
+        return PeerPorts(
+            broker=self.choices.kafka_broker_port, controller=self.choices.kafka_controller_port
+        )
 
 
 @dataclass(kw_only=True)
@@ -132,6 +139,26 @@ class Engines:
     def fund_dsn(self) -> str:
         return dsn(self.choices)
 
+    def settings(
+        self, region: Path, *, bootstrap: str | None = None, fund_port: int | None = None
+    ) -> Settings:
+        """Say how the engines are reached: themselves, or through proxies where these are named."""
+        own_port = self.choices.postgres_port
+        return Settings(
+            home=self.home,
+            region=region,
+            kafka=KafkaSettings(
+                bootstrap=bootstrap or self.kafka_bootstrap,
+                ca_file=self.layout.ca_file,
+                admin_user=ADMIN_PRINCIPAL,
+                admin_password_file=self.layout.kafka_admin_password_file,
+            ),
+            postgres=PostgresSettings(
+                dsn=self.fund_dsn.replace(str(own_port), str(fund_port or own_port)),
+                password_file=self.layout.postgres_password_file,
+            ),
+        )
+
     def prepare(self) -> None:
         """Choose ports and make certificates, folders and small disks."""
         for folder, mode in ((self.layout.run, 0o755), (self.layout.secrets, 0o700)):
@@ -167,12 +194,13 @@ class Engines:
         subprocess.run(["mount", "-t", "tmpfs", "-o", options, "chaos", str(folder)], check=True)
         self._disks.append(folder)
 
-    def start(self, peers: dict[int, PeerPorts]) -> None:
+    def start(self, peers: dict[int, PeerPorts] | None = None) -> None:
         """Start everything.
 
         Args:
-            peers: Where the brokers reach each other.
+            peers: Where the brokers reach each other; None: directly.
         """
+        peers = peers or {number: node.own_ports for number, node in self.nodes.items()}
         cluster_id = new_cluster_id()
         for node in self.nodes.values():
             self._write_settings(node, peers)

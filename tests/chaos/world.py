@@ -20,9 +20,7 @@ from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.errors import Unavailable
 from bus.kafka.administration import connect_admin
-from bus.local.broker_settings import ADMIN_PRINCIPAL
 from bus.provision.catalogue_apply import apply_catalogue
-from bus.settings import KafkaSettings, PostgresSettings, Settings
 from bus.wiring import Installation
 from tests.chaos.actors import Actor
 from tests.chaos.consumers import CONSUMERS, Consumer
@@ -31,6 +29,7 @@ from tests.chaos.engines import NODES, Engines, PeerPorts
 from tests.chaos.region import add_schema_version, make_region, reword
 from tests.chaos.traffic import PARTIES, PUBLISHING
 from tests.proxy import KafkaLinks, Link, TcpLink
+from tests.settings_environment import as_environment
 
 WORKERS_PER_ROLE: Final = 2
 _APPLIED_WITHIN_S: Final = 180.0
@@ -165,10 +164,15 @@ async def whole_world(
         await asyncio.to_thread(engines.prepare)
         kafka, others, peers = await _linked(stack, engines, seed)
         await asyncio.to_thread(engines.start, peers)
-        direct = _installation(engines, folder)
+        direct = Installation(engines.settings(make_region(folder)))
         await asyncio.to_thread(_enrol, direct)
+        region, fund_port = direct.settings.region, others["fund"].port
+        control = {} if broken is None else {VARIABLE: broken.value}
         environments = {
-            name: _environment(engines, links.bootstrap, others["fund"].port, broken)
+            name: as_environment(
+                engines.settings(region, bootstrap=links.bootstrap, fund_port=fund_port)
+            )
+            | control
             for name, links in kafka.items()
         }
         environments["workers"] |= _clock(folder)
@@ -228,45 +232,10 @@ async def _linked(
     return kafka, others, peers
 
 
-def _installation(engines: Engines, folder: Path) -> Installation:
-    return Installation(
-        Settings(
-            home=engines.home,
-            region=make_region(folder),
-            kafka=KafkaSettings(
-                bootstrap=engines.kafka_bootstrap,
-                ca_file=engines.layout.ca_file,
-                admin_user=ADMIN_PRINCIPAL,
-                admin_password_file=engines.layout.kafka_admin_password_file,
-            ),
-            postgres=PostgresSettings(
-                dsn=engines.fund_dsn, password_file=engines.layout.postgres_password_file
-            ),
-        )
-    )
-
-
 def _enrol(installation: Installation) -> None:
     systems = [BUS, *(party.system for party in PARTIES), *{one.system for one in CONSUMERS}]
     admin = connect_admin(installation.cluster_as_admin())
     enrol_all(installation.home, admin, systems, datetime.now(UTC))
-
-
-def _environment(
-    engines: Engines, bootstrap: str, fund_port: int, broken: Broken | None
-) -> dict[str, str]:
-    return {
-        "BUS_HOME": str(engines.home),
-        "BUS_KAFKA__BOOTSTRAP": bootstrap,
-        "BUS_KAFKA__CA_FILE": str(engines.layout.ca_file),
-        "BUS_KAFKA__ADMIN_USER": ADMIN_PRINCIPAL,
-        "BUS_KAFKA__ADMIN_PASSWORD_FILE": str(engines.layout.kafka_admin_password_file),
-        "BUS_POSTGRES__DSN": engines.fund_dsn.replace(
-            str(engines.choices.postgres_port), str(fund_port)
-        ),
-        "BUS_POSTGRES__PASSWORD_FILE": str(engines.layout.postgres_password_file),
-        **({} if broken is None else {VARIABLE: broken.value}),
-    }
 
 
 def _clock(folder: Path) -> dict[str, str]:

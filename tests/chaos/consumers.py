@@ -10,6 +10,7 @@ from typing import Final
 
 from bus.catalogue.snapshot import Snapshot
 from bus.client.subscription import Feed, feeds_of
+from bus.contracts.contract import top_level_fields
 from bus.model.identifiers import DatasetCode, SystemCode
 from tests.chaos.consumer import read_delivered
 from tests.chaos.evidence import Delivered, Entitled
@@ -59,11 +60,17 @@ def feed_of(snapshot: Snapshot, who: Consumer) -> Feed:
 
 def entitled(who: Consumer, snapshot: Snapshot) -> Entitled:
     """Tell what a consumer may get."""
+    contract = snapshot.region.contracts[who.dataset]
+    fields = _FIELDS[who] or frozenset(contract.field_names)
     return Entitled(
         consumer=str(who),
         topic=feed_of(snapshot, who).topic,
         may_see=_MAY_SEE[who],
-        fields=_FIELDS[who] or frozenset(snapshot.region.contracts[who.dataset].field_names),
+        fields=fields,
+        shapes=frozenset(
+            fields & frozenset(top_level_fields(version.schema))
+            for version in contract.schema_versions
+        ),
     )
 
 

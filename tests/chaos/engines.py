@@ -324,7 +324,7 @@ class Engines:
             "share.coordinator.state.topic.replication.factor": "3",
             "share.coordinator.state.topic.min.isr": "2",
             # Why: a broker that came back leads nothing till then, and no fault would meet it.
-            "leader.imbalance.check.interval.seconds": "5",
+            "leader.imbalance.check.interval.seconds": "20",
         }
         return server_properties(node.layout, node.choices, data=data) + properties_text(overrides)
 

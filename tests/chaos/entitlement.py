@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import chain
 
 from tests.chaos.anomaly import Anomaly, Name, found
 from tests.chaos.case import Case
-from tests.chaos.evidence import Entitled
+from tests.chaos.evidence import Delivered, Entitled, LogRecord
 from tests.chaos.groups import group_name
 from tests.chaos.history import Sent
 
@@ -40,6 +41,7 @@ def _beyond(entitled: Entitled, sent: Sent | None, fields: frozenset[str]) -> st
 
 def unseen(case: Case) -> Iterator[Anomaly]:
     """Find what stands in the fund and did not come to a consumer that is entitled to it."""
+    yield from _cut_short(case)
     standing = {sent.mark: sent for sent in case.history if sent is not None}
     for entitled in case.evidence.entitled:
         took = case.taken.get((entitled.consumer, entitled.topic), frozenset())
@@ -53,6 +55,25 @@ def unseen(case: Case) -> Iterator[Anomaly]:
             if sent.group is None or group_name(sent) not in begun:
                 why = f"in the fund, and {entitled.consumer} did not get it of {entitled.topic}"
                 yield found(Name.UNSEEN, sent.mark, why)
+
+
+def _cut_short(case: Case) -> Iterator[Anomaly]:
+    """Find what came with less than an agreement gives of it, or can't be read at all."""
+    shapes: dict[str, set[frozenset[str]]] = defaultdict(set)
+    for entitled in case.evidence.entitled:
+        shapes[entitled.topic] |= entitled.shapes or {entitled.fields}
+    whole = {topic: frozenset().union(*some) for topic, some in shapes.items()}
+    shown: Iterator[tuple[LogRecord | Delivered, Sent | None]] = chain(
+        zip(case.evidence.views, case.views, strict=True),
+        zip(case.evidence.delivered, case.delivered, strict=True),
+    )
+    for row, sent in shown:
+        topic = row.place.topic
+        if sent is None or case.failed(sent) or topic not in shapes:
+            continue  # of nobody, failed, or leaked
+        if row.fields not in shapes[topic] and row.fields <= whole[topic]:
+            why = f"{row.place} has of it only {sorted(row.fields)}"
+            yield found(Name.UNSEEN, sent.mark, why)
 
 
 def _begun(case: Case, took: Collection[str]) -> Collection[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import NamedTuple
 
 from tests.chaos.history import Sent
@@ -18,6 +19,11 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.topic}/{self.partition}/{self.offset}"
+
+
+def digest_of(value: bytes | None) -> bytes | None:
+    """Tell values apart in little room."""
+    return None if value is None else blake2b(value, digest_size=8).digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,9 @@ class LogRecord:
     group: GroupPlace | None = None
     """A view numbers its share of a group anew."""
     fields: frozenset[str] = frozenset()
-    """Names of a view's fields."""
+    """Names of a view's fields; none where its value can't be read."""
+    digest: bytes | None = None
+    """Of its value's bytes in an accepted topic, as `digest_of` makes it; None: not looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +71,9 @@ class FundRow:
     accepted: Place
     """Where it lay in the accepted topic."""
     is_standing: bool
-    """Whether it is no annulment and no annulment took it away."""
+    """Whether it is no annulment and no annulment that itself is in force took it away."""
+    digest: bytes | None = None
+    """As of a `LogRecord`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +144,9 @@ class Entitled:
     may_see: Callable[[Sent], bool]
     """Whether the topic has to bring it this record: dataset, provider, rows, history."""
     fields: frozenset[str]
+    """Of all versions of the schema together: more is leaked."""
+    shapes: frozenset[frozenset[str]] = frozenset()
+    """Those that a value has, one set for each version of the schema; none told: `fields`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ from bus.wire.record_id import record_id
 from tests.chaos.evidence import GroupPlace, LawBalance, Place
 from tests.chaos.fake_fund import Entry, FakeFund, entry_of
 from tests.chaos.fake_run import ENTITLED, Run
-from tests.chaos.fake_topics import FakeTopics, Passed, partition_of
+from tests.chaos.fake_topics import PARTITIONS, FakeTopics, Passed, partition_of
 from tests.chaos.history import Event, Fate, Outcome, Sent
 
 AGENCIES: Final = ("north", "south", "west")
@@ -47,6 +47,8 @@ class FakeBus:
             self._break_a_rule,
             self._release,
             self._leave_in_quarantine,
+            self._supersede,
+            self._accept_late,
             self._forget,
             self._conflict,
             self._hold,
@@ -122,6 +124,28 @@ class FakeBus:
         self._begin(sent)
         self._end(sent, Outcome.OK)
         self._fund.set_aside(sent, "schema_unknown", self._topics.inbound(sent))
+
+    def _supersede(self) -> None:
+        """A kill and another catalogue gave one place two outcomes: accepted wins."""
+        sent = self._begun()
+        self._end(sent, Outcome.OK)
+        inbound = self._topics.inbound(sent)
+        self._fund.set_aside(sent, "schema_unknown", inbound, state="superseded")
+        self._fund.keep(sent)
+        self._topics.pass_on([Passed(sent, inbound, None)])
+
+    def _accept_late(self) -> None:
+        """Refused by a worker that was killed before that was durable, but not what came behind;
+        accepted by the next one's catalogue."""
+        sent = replace(self._planned(), fate=Fate.EITHER)
+        self._begin(sent)
+        self._end(sent, Outcome.OK)
+        inbound = self._topics.inbound(sent)
+        agency, dataset, key = entry_of(sent)
+        behind = str((int(key) + PARTITIONS) % self._keys)
+        self._accept(self._begun(entry=(agency, dataset, behind)), Outcome.OK)
+        self._fund.keep(sent)
+        self._topics.pass_on([Passed(sent, inbound, None)])
 
     def _forget(self) -> None:
         """Never arrived, and sent anew with other content by a publisher without memory."""

@@ -13,6 +13,7 @@ from tests.chaos.evidence import (
     Place,
     QuarantineRow,
     RefusedRow,
+    digest_of,
 )
 from tests.chaos.fake_run import Run
 from tests.chaos.history import Sent
@@ -89,6 +90,7 @@ class FakeFund:
                 stamp=sent.stamp,
                 accepted=places[sent.stamp],
                 is_standing=sent.version in self._standing[entry_of(sent)],
+                digest=digest_of(sent.stamp.encode()),
             )
             self._run.history.append(row)
             if row.is_standing and row.version == max(self._standing[entry_of(sent)]):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import Final
 
-from tests.chaos.evidence import Delivered, Entitled, GroupPlace, LogRecord, Place
+from tests.chaos.evidence import Delivered, Entitled, GroupPlace, LogRecord, Place, digest_of
 from tests.chaos.fake_run import ENTITLED, Run
 from tests.chaos.history import Sent
 
@@ -76,6 +76,7 @@ class FakeTopics:
                     is_proved=True,
                     group=group,
                     fields=fields,
+                    digest=None if fields else digest_of(one.sent.stamp.encode()),
                 )
             )
 

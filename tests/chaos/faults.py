@@ -39,7 +39,7 @@ _JOINED_S: Final = 2.5
 """How long a worker of a storm lives: it has just joined."""
 _ELECTED_WITHIN_S: Final = 10.0
 _EXTRA_SLOTS: Final = range(2, 8)
-_OF_LINKS: Final[dict[Kind, Fault]] = {
+OF_LINKS: Final[dict[Kind, Fault]] = {
     Kind.CUT: Cut(),
     Kind.RESET: Reset(),
     Kind.ONE_WAY_IN: OneWay(swallowed=Direction.TO_ENGINE),
@@ -61,16 +61,16 @@ async def befall(world: World, fault: PlannedFault) -> bool:
 
     Returns: Whether it hurt anything: a process that lived, a link that carried something.
     """
-    if fault.kind in _OF_LINKS:
+    if fault.kind in OF_LINKS:
         return await _hurt_link(world, fault)
-    return await _HANDS[fault.kind](world, fault)
+    return await HANDS[fault.kind](world, fault)
 
 
 async def _hurt_link(world: World, fault: PlannedFault) -> bool:
     link, before = world.link(fault.target), world.link(fault.target).counters
     was_in_use = link.open_connections > 0
     told = (before.held, before.lost_requests, before.lost_answers, before.connections)
-    link.apply(_OF_LINKS[fault.kind])
+    link.apply(OF_LINKS[fault.kind])
     try:
         await asyncio.sleep(fault.lasts_s)
     finally:
@@ -270,7 +270,7 @@ def _slot(target: str) -> Slot:
     return Slot(role=Role(role), number=int(number))
 
 
-_HANDS: Final[dict[Kind, Hand]] = {
+HANDS: Final[dict[Kind, Hand]] = {
     Kind.KILL_WORKER: _kill_worker,
     Kind.STOP_WORKER: _stop_worker,
     Kind.PAUSE_WORKER: _freeze_worker,

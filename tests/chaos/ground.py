@@ -6,16 +6,31 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import TypeVar
+from itertools import pairwise
+from typing import Final, TypeVar
 
-from tests.chaos.evidence import Delivered, Entitled, FundRow, HeldRow, LogRecord, Place
+from tests.chaos.evidence import (
+    Delivered,
+    Entitled,
+    FundRow,
+    HeldRow,
+    LogRecord,
+    Place,
+    QuarantineRow,
+    RefusedRow,
+)
 from tests.chaos.fake_fund import current_of
-from tests.chaos.fake_run import Run
+from tests.chaos.fake_run import ENTITLED, Run
 from tests.chaos.fake_topics import partition_of
-from tests.chaos.history import Event, Outcome, Sent, history_of
+from tests.chaos.history import Event, Fate, Outcome, Sent, history_of
 
 T = TypeVar("T")
 Row = TypeVar("Row", LogRecord, Delivered)
+_VIEW_FIELDS: Final = {one.topic: one.fields for one in ENTITLED if one.topic.startswith("view.")}
+
+
+NOBODYS: Final = "f" * 32
+"""A record id that nobody sent."""
 
 
 class NowhereToPlantError(Exception):
@@ -46,9 +61,9 @@ class Ground:
         return self._dice.choice(choice)
 
     def is_plain(self, sent: Sent) -> bool:
-        """Tell whether it stands for itself, was never set aside, and its id is its own."""
+        """Tell whether it is sound, stands alone, was never set aside, and its id is its own."""
         is_alone = sent.group is None and sent.record_id not in self.shared
-        return is_alone and sent.mark not in self.quarantined
+        return is_alone and sent.fate is Fate.ACCEPTED and sent.mark not in self.quarantined
 
     def plain_row(self, outcome: Outcome) -> FundRow:
         """Choose a row of the fund that neither stands as current nor is a member of a group."""
@@ -65,6 +80,15 @@ class Ground:
         failed = self.all_failed()
         return self.pick(sent for sent in failed if seen_by is None or seen_by.may_see(sent))
 
+    def broken(self) -> list[Sent]:
+        """Give what enforcement set aside for good, and whose id can be trusted."""
+        aside = {row.mark for row in self.run.quarantine if row.reasons == ("rule_violated",)}
+        return [
+            sent
+            for sent in self.sent.values()
+            if sent.mark in aside and sent.fate is Fate.QUARANTINED and sent.record_id is not None
+        ]
+
     def all_failed(self) -> list[Sent]:
         """Give all that certainly failed."""
         return [sent for mark, sent in self.sent.items() if self.outcomes[mark] is Outcome.FAIL]
@@ -80,6 +104,7 @@ class Ground:
             version=sent.version,
             stamp=sent.stamp,
             is_proved=True,
+            fields=_VIEW_FIELDS.get(topic, frozenset()),
         )
 
     def end_of(self, topic: str) -> Place:
@@ -98,6 +123,13 @@ class Ground:
             accepted=self.end_of(f"accepted.{sent.dataset}"),
             is_standing=False,
         )
+
+    def keep(self, sent: Sent) -> FundRow:
+        """Let it be accepted and in the fund."""
+        row = self.fund_row(sent)
+        self.run.accepted.append(self.log_record(sent, row.accepted.topic, row.accepted.partition))
+        self.run.history.append(row)
+        return row
 
     def held_row(self, sent: Sent) -> HeldRow:
         """Make a row of what waits."""
@@ -119,7 +151,7 @@ class Ground:
             key=sent.key,
             version=sent.version,
             stamp=None,
-            fields=frozenset(),
+            fields=entitled.fields,
         )
 
     def send(self, sent: Sent, *outcomes: Outcome) -> None:
@@ -162,11 +194,33 @@ class Ground:
                 seen.add((name, row.record_id))
                 firsts.setdefault(name, []).append(index)
         places = self.pick(places for places in firsts.values() if len(places) > 1)
-        first, second = places[:2]
-        rows[first], rows[second] = (
-            replace(rows[second], place=rows[first].place),
-            replace(rows[first], place=rows[second].place),
-        )
+        _swap(rows, *places[:2])
+        self.places_again()
+
+    def swap_entries(self) -> None:
+        """Let an accepted record come before one of another entry that came in before it."""
+        rows = self.run.accepted
+        firsts: dict[object, list[int]] = {}
+        seen = set()
+        for index, row in enumerate(rows):
+            sent = self.sent.get(str(row.record_id))
+            is_first = row.inbound not in seen
+            seen.add(row.inbound)
+            if sent is not None and row.inbound is not None and self.is_plain(sent) and is_first:
+                firsts.setdefault((row.place[:2], row.inbound[:2]), []).append(index)
+        pairs = [pair for places in firsts.values() for pair in pairwise(places)]
+        _swap(rows, *self.pick(pair for pair in pairs if rows[pair[0]].key != rows[pair[1]].key))
+        self.places_again()
+
+    def places_again(self) -> None:
+        """Let the fund's history say where its records lie in the accepted topics."""
+        places: dict[tuple[str | None, str | None], Place] = {}
+        for record in self.run.accepted:
+            places.setdefault((record.record_id, record.stamp), record.place)
+        self.run.history[:] = [
+            replace(row, accepted=places.get((row.record_id, row.stamp), row.accepted))
+            for row in self.run.history
+        ]
 
     def current_again(self) -> None:
         """Let the fund's current rows follow its history."""
@@ -176,3 +230,28 @@ class Ground:
             if row.is_standing and (entry not in highest or row.version > highest[entry].version):
                 highest[entry] = row
         self.run.current[:] = [current_of(row) for row in highest.values()]
+
+
+def set_aside(mark: str | None) -> QuarantineRow:
+    """Make an open row of quarantine."""
+    return QuarantineRow(
+        inbound=Place("in.north.roads", 0, 10**6),
+        mark=mark,
+        reasons=("rule_violated",),
+        state="open",
+        is_resolved=False,
+    )
+
+
+def refused(own: str) -> RefusedRow:
+    """Make a refusal of the fund."""
+    place = Place("in.north.roads", 0, 10**6)
+    return RefusedRow(inbound=place, record_id=own, reason="conflicting_version")
+
+
+def _swap(rows: list[Row], first: int, second: int) -> None:
+    """Let two rows change places."""
+    rows[first], rows[second] = (
+        replace(rows[second], place=rows[first].place),
+        replace(rows[first], place=rows[second].place),
+    )

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 
 from tests.chaos.anomaly import Anomaly, Name, found
 from tests.chaos.case import Case
-from tests.chaos.evidence import Delivered, Entitled
+from tests.chaos.evidence import Delivered, Entitled, LogRecord
 from tests.chaos.history import Sent
 
 
@@ -17,7 +17,8 @@ def torn(case: Case) -> Iterator[Anomaly]:
     views = _grouped_marks(case)
     accepted = {sent.mark for sent in case.accepted if sent is not None and sent.group is not None}
     by_topic = {one.topic: one for one in case.evidence.entitled}
-    for name, members in _groups(case).items():
+    groups = _groups(case)
+    for name, members in groups.items():
         for where, present in (("fund", case.in_history), ("accepted topic", accepted)):
             if _is_part(members, present):
                 yield found(Name.TORN, name, f"a part of it is in the {where}")
@@ -28,7 +29,40 @@ def torn(case: Case) -> Iterator[Anomaly]:
             took = case.taken.get((entitled.consumer, entitled.topic), frozenset())
             if _is_part(_share(members, entitled), took):
                 yield found(Name.TORN, name, f"{entitled.consumer} got a part of its share")
+    yield from _single(case, groups, by_topic)
     yield from _taken_in_parts(case.evidence.delivered)
+
+
+def _single(
+    case: Case, groups: Mapping[str, Sequence[Sent]], by_topic: Mapping[str, Entitled]
+) -> Iterator[Anomaly]:
+    """Find members that are shown as records that stand alone, or in a group of another size.
+
+    What was sent decides, not the header: a consumer goes by that one.
+    """
+    sizes: dict[tuple[str, str], int] = {}
+    told: set[tuple[str, str]] = set()
+    for row, sent in _shown(case):
+        if sent is None or sent.group is None:
+            continue
+        name, topic = group_name(sent), row.place.topic
+        size = sizes.get((topic, name))
+        if size is None:
+            entitled = by_topic.get(topic)
+            members = groups[name] if entitled is None else _share(groups[name], entitled)
+            size = sizes[topic, name] = len(members)
+        says = 1 if row.group is None else row.group.size
+        if says != size > 1 and (topic, name) not in told:
+            told.add((topic, name))
+            why = f"{row.place} says that {says} belong together, and it is {size}"
+            yield found(Name.TORN, name, why)
+
+
+def _shown(case: Case) -> Iterator[tuple[LogRecord | Delivered, Sent | None]]:
+    """Give whatever has a place in a topic, with what was sent."""
+    yield from zip(case.evidence.accepted, case.accepted, strict=True)
+    yield from zip(case.evidence.views, case.views, strict=True)
+    yield from zip(case.evidence.delivered, case.delivered, strict=True)
 
 
 def _groups(case: Case) -> Mapping[str, Sequence[Sent]]:

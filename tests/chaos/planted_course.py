@@ -9,7 +9,7 @@ from tests.chaos.checker import Name
 from tests.chaos.evidence import CurrentRow, Entitled, LawBalance
 from tests.chaos.fake_fund import current_of
 from tests.chaos.fake_run import ENTITLED, EVERYTHING
-from tests.chaos.ground import Ground
+from tests.chaos.ground import Ground, Row
 from tests.chaos.history import Sent
 
 ARCHIVE, MINISTRY, CITY = ENTITLED[:3]
@@ -28,6 +28,10 @@ def in_a_view_before_a_lower_version(ground: Ground) -> None:
 
 def delivered_before_a_lower_version(ground: Ground) -> None:
     ground.swap_versions(ground.run.delivered, lambda row: row.consumer)
+
+
+def accepted_before_what_came_in_earlier(ground: Ground) -> None:
+    ground.swap_entries()
 
 
 # stale
@@ -152,6 +156,35 @@ def group_taken_with_another_record_between(ground: Ground) -> None:
     rows.insert(index, ground.pick(alone))
 
 
+def _alone(ground: Ground, rows: list[Row], topic: str, sent: Sent) -> None:
+    """Let the members of a group look like records that stand for themselves."""
+    members = {one.record_id for one in ground.sent.values() if one.group == sent.group}
+    for index, row in enumerate(rows):
+        if row.place.topic == topic and row.record_id in members:
+            rows[index] = replace(row, group=None)
+
+
+def group_accepted_as_records_that_stand_alone(ground: Ground) -> None:
+    sent = ground.member()
+    _alone(ground, ground.run.accepted, f"accepted.{sent.dataset}", sent)
+
+
+def share_in_the_view_as_records_that_stand_alone(ground: Ground) -> None:
+    _alone(ground, ground.run.views, MINISTRY.topic, ground.member(visible_to=MINISTRY))
+
+
+def group_delivered_as_records_that_stand_alone(ground: Ground) -> None:
+    _alone(ground, ground.run.delivered, ARCHIVE.topic, ground.member(visible_to=ARCHIVE))
+
+
+def share_in_the_view_in_a_larger_group(ground: Ground) -> None:
+    """Its consumer waits for a member that never comes."""
+    rows, sent = ground.run.views, ground.member(visible_to=MINISTRY)
+    for index, row in enumerate(rows):
+        if row.record_id == sent.record_id and row.group is not None:
+            rows[index] = replace(row, group=replace(row.group, size=row.group.size + 1))
+
+
 # leaked
 
 
@@ -257,10 +290,44 @@ def _not_delivered(ground: Ground, entitled: Entitled, marks: set[str]) -> None:
     ]
 
 
+def in_a_view_and_can_not_be_read(ground: Ground) -> None:
+    index = ground.pick(range(len(ground.run.views)))
+    ground.run.views[index] = replace(ground.run.views[index], fields=frozenset())
+
+
+def delivered_without_any_field(ground: Ground) -> None:
+    index = ground.pick(range(len(ground.run.delivered)))
+    ground.run.delivered[index] = replace(ground.run.delivered[index], fields=frozenset())
+
+
+def delivered_without_a_field(ground: Ground) -> None:
+    rows = ground.run.delivered
+    index = ground.pick(index for index, row in enumerate(rows) if len(row.fields) > 1)
+    fields = rows[index].fields - {ground.pick(sorted(rows[index].fields))}
+    rows[index] = replace(rows[index], fields=fields)
+
+
+def delivered_with_fields_of_two_schema_versions(ground: Ground) -> None:
+    """All of them agreed, and more of them than either version has."""
+    versions = (frozenset({"number", "stamp"}), frozenset({"stamp", "size"}))
+    entitled = ground.run.entitled
+    entitled[:] = [
+        replace(one, shapes=frozenset(versions)) if one.topic == ARCHIVE.topic else one
+        for one in entitled
+    ]
+    rows = ground.run.delivered
+    places = [index for index, row in enumerate(rows) if row.place.topic == ARCHIVE.topic]
+    for index in places:
+        rows[index] = replace(rows[index], fields=ground.pick(versions))
+    index = ground.pick(places)
+    rows[index] = replace(rows[index], fields=ARCHIVE.fields)
+
+
 PLANTED: Final = (
     (Name.REORDERED, accepted_before_a_lower_version),
     (Name.REORDERED, in_a_view_before_a_lower_version),
     (Name.REORDERED, delivered_before_a_lower_version),
+    (Name.REORDERED, accepted_before_what_came_in_earlier),
     (Name.STALE, current_is_older),
     (Name.STALE, current_has_the_id_of_an_older_one),
     (Name.STALE, current_has_the_version_of_an_older_one),
@@ -277,6 +344,10 @@ PLANTED: Final = (
     (Name.TORN, first_members_taken_again_before_another_record),
     (Name.TORN, last_members_taken_again_alone),
     (Name.TORN, group_taken_with_another_record_between),
+    (Name.TORN, group_accepted_as_records_that_stand_alone),
+    (Name.TORN, share_in_the_view_as_records_that_stand_alone),
+    (Name.TORN, group_delivered_as_records_that_stand_alone),
+    (Name.TORN, share_in_the_view_in_a_larger_group),
     (Name.LEAKED, row_in_a_view),
     (Name.LEAKED, field_in_a_view),
     (Name.LEAKED, row_delivered),
@@ -289,4 +360,8 @@ PLANTED: Final = (
     (Name.UNSIGNED, in_a_view_without_proof),
     (Name.UNSEEN, not_delivered),
     (Name.UNSEEN, group_not_delivered),
+    (Name.UNSEEN, in_a_view_and_can_not_be_read),
+    (Name.UNSEEN, delivered_without_any_field),
+    (Name.UNSEEN, delivered_without_a_field),
+    (Name.UNSEEN, delivered_with_fields_of_two_schema_versions),
 )

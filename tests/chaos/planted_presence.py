@@ -1,4 +1,4 @@
-"""Faults to plant: records that are not there, too often there, or of nobody."""
+"""Faults to plant: records that are not there, went the wrong way, or are too often there."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Final
 
 from bus.wire.record_id import record_id
 from tests.chaos.checker import Name
-from tests.chaos.evidence import FundRow, LogRecord, Place, QuarantineRow, RefusedRow
+from tests.chaos.evidence import (
+    Entitled,
+    FundRow,
+    HeldRow,
+)
 from tests.chaos.fake_fund import current_of
 from tests.chaos.fake_run import ENTITLED
-from tests.chaos.ground import Ground, NowhereToPlantError
+from tests.chaos.ground import NOBODYS, Ground, NowhereToPlantError, refused, set_aside
 from tests.chaos.history import Fate, Outcome, Sent
 
 ARCHIVE, MINISTRY, CITY = ENTITLED[:3]
-NOBODYS: Final = "f" * 32
-"""A record id that nobody sent."""
 
 
 # lost
@@ -81,6 +83,16 @@ def group_held_though_nothing_is_missing(ground: Ground) -> None:
             ground.run.events[index] = replace(event, sent=begins)
 
 
+def superseded_by_nothing(ground: Ground) -> None:
+    rows = ground.run.quarantine
+    row = ground.pick(
+        row
+        for row in rows
+        if not row.is_resolved and ground.sent[str(row.mark)].fate is not Fate.ACCEPTED
+    )
+    rows[rows.index(row)] = replace(row, state="superseded", is_resolved=True)
+
+
 # misjudged
 
 
@@ -88,21 +100,50 @@ def sound_and_set_aside(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
     ground.run.history.remove(row)
     ground.take_away({row.record_id})
-    ground.run.quarantine.append(_set_aside(row.record_id))
+    ground.run.quarantine.append(set_aside(row.record_id))
 
 
 def sound_and_closed_without_being_accepted(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
     ground.run.history.remove(row)
     ground.take_away({row.record_id})
-    aside = _set_aside(row.record_id)
+    aside = set_aside(row.record_id)
     ground.run.quarantine.append(replace(aside, state="discarded", is_resolved=True))
 
 
 def sound_and_refused_by_the_fund(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
     ground.run.history.remove(row)
-    ground.run.refused.append(_refused(row.record_id))
+    ground.run.refused.append(refused(row.record_id))
+
+
+def _broken(ground: Ground, entitled: Entitled) -> Sent:
+    return ground.pick(sent for sent in ground.broken() if entitled.may_see(sent))
+
+
+def broken_open_and_shown(ground: Ground) -> None:
+    """Set aside, and sent on to those who read a view."""
+    sent = _broken(ground, MINISTRY)
+    ground.run.views.append(ground.log_record(sent, MINISTRY.topic))
+    ground.run.delivered.append(ground.delivered(sent, MINISTRY))
+
+
+def broken_open_and_accepted(ground: Ground) -> None:
+    sent = _broken(ground, ARCHIVE)
+    ground.run.accepted.append(ground.log_record(sent, ARCHIVE.topic))
+
+
+def broken_and_in_the_fund_where_quarantine_is_closed_for_it(ground: Ground) -> None:
+    """Of those that no consumer may see, which would be unseen."""
+    sent = ground.pick(
+        sent for sent in ground.broken() if not any(one.may_see(sent) for one in ENTITLED)
+    )
+    ground.keep(sent)
+    rows = ground.run.quarantine
+    rows[:] = [
+        replace(row, state="superseded", is_resolved=True) if row.mark == sent.mark else row
+        for row in rows
+    ]
 
 
 # duplicate, indeterminate-twice
@@ -134,8 +175,8 @@ def version_twice_in_the_fund(ground: Ground) -> None:
         if row.record_id in current
         and not any(one.may_see(ground.sent[row.record_id]) for one in ENTITLED)
     )
-    again = replace(ground.fund_row(_under_another_id(ground, row)), is_standing=True)
-    ground.run.history.append(again)
+    again = replace(ground.keep(_under_another_id(ground, row)), is_standing=True)
+    ground.run.history[-1] = again
     ground.run.current[current.index(row.record_id)] = current_of(ground.pick([row, again]))
 
 
@@ -147,7 +188,7 @@ def version_under_two_ids_accepted(ground: Ground) -> None:
         raise NowhereToPlantError
     record = ground.log_record(again, row.accepted.topic, row.accepted.partition)
     ground.run.accepted.append(record)
-    ground.run.refused.append(_refused(str(again.record_id)))
+    ground.run.refused.append(refused(str(again.record_id)))
 
 
 def _two_contents(ground: Ground, outcome: Outcome, *more: Outcome) -> None:
@@ -173,126 +214,34 @@ def two_open_rows_for_one_place(ground: Ground) -> None:
 
 def in_history_and_open_in_quarantine(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
-    ground.run.quarantine.append(_set_aside(row.record_id))
+    ground.run.quarantine.append(set_aside(row.record_id))
 
 
-def _set_aside(mark: str | None) -> QuarantineRow:
-    return QuarantineRow(
-        inbound=Place("in.north.roads", 0, 10**6),
-        mark=mark,
-        reasons=("rule_violated",),
-        state="open",
-        is_resolved=False,
-    )
+def held_and_open_in_quarantine(ground: Ground) -> None:
+    row = _held_alone(ground)
+    ground.run.quarantine.append(set_aside(row.record_id))
 
 
-# resurrected
+def held_and_refused_by_the_fund(ground: Ground) -> None:
+    row = _held_alone(ground)
+    ground.run.refused.append(refused(row.record_id))
 
 
-def failed_and_accepted(ground: Ground) -> None:
-    sent = ground.failed()
-    ground.run.accepted.append(ground.log_record(sent, f"accepted.{sent.dataset}"))
+def held_twice(ground: Ground) -> None:
+    ground.run.held.append(_held_alone(ground))
 
 
-def failed_and_in_a_view(ground: Ground) -> None:
-    sent = ground.failed(seen_by=MINISTRY)
-    ground.run.views.append(ground.log_record(sent, MINISTRY.topic))
+def _held_alone(ground: Ground) -> HeldRow:
+    return ground.pick(row for row in ground.run.held if ground.sent[row.record_id].group is None)
 
 
-def failed_and_in_the_fund(ground: Ground) -> None:
-    ground.run.history.append(ground.fund_row(ground.failed()))
-
-
-def failed_and_held(ground: Ground) -> None:
-    """Though what it supersedes is in the history."""
-    there = {row.record_id for row in ground.run.history}
-    sent = ground.pick(sent for sent in ground.all_failed() if sent.supersedes in there)
-    ground.run.held.append(ground.held_row(sent))
-
-
-def failed_and_refused(ground: Ground) -> None:
-    ground.run.refused.append(_refused(str(ground.failed().record_id)))
-
-
-def _refused(own: str, reason: str = "conflicting_version") -> RefusedRow:
-    return RefusedRow(inbound=Place("in.north.roads", 0, 10**6), record_id=own, reason=reason)
-
-
-def failed_and_in_quarantine(ground: Ground) -> None:
-    ground.run.quarantine.append(_set_aside(ground.failed().mark))
-
-
-def failed_and_delivered(ground: Ground) -> None:
-    ground.run.delivered.append(ground.delivered(ground.failed(seen_by=CITY), CITY))
-
-
-# invented
-
-
-def accepted_from_nowhere(ground: Ground) -> None:
-    record = ground.pick(ground.run.accepted)
-    ground.run.accepted.append(replace(record, record_id=NOBODYS, stamp="of nobody"))
-
-
-def in_a_view_from_nowhere(ground: Ground) -> None:
-    ground.run.views.append(replace(ground.pick(ground.run.views), record_id=NOBODYS))
-
-
-def in_the_fund_from_nowhere(ground: Ground) -> None:
-    row = ground.fund_row(ground.failed(), NOBODYS)
-    ground.run.history.append(row)
-
-
-def twice_in_the_fund_from_nowhere(ground: Ground) -> None:
-    row = ground.fund_row(ground.failed(), NOBODYS)
-    ground.run.history += [row, row]
-
-
-def held_from_nowhere(ground: Ground) -> None:
-    ground.run.held.append(replace(ground.held_row(ground.failed()), record_id=NOBODYS))
-
-
-def refused_from_nowhere(ground: Ground) -> None:
-    ground.run.refused.append(_refused(NOBODYS))
-
-
-def delivered_from_nowhere(ground: Ground) -> None:
-    ground.run.delivered.append(replace(ground.delivered(ground.failed(), CITY), record_id=NOBODYS))
-
-
-def set_aside_from_nowhere(ground: Ground) -> None:
-    ground.run.quarantine.append(_set_aside(None))
-
-
-def set_aside_under_an_unknown_mark(ground: Ground) -> None:
-    ground.run.quarantine.append(_set_aside("of nobody"))
-
-
-def accepted_with_other_content(ground: Ground) -> None:
-    _alter(ground, ground.run.accepted, stamp="of nobody")
-
-
-def accepted_under_another_key(ground: Ground) -> None:
-    _alter(ground, ground.run.accepted, key="77")
-
-
-def in_a_view_as_another_version(ground: Ground) -> None:
-    _alter(ground, ground.run.views, version=77)
-
-
-def _alter(ground: Ground, log: list[LogRecord], **changed: str | int) -> None:
-    index = ground.pick(range(len(log)))
-    log[index] = replace(log[index], **changed)  # type: ignore[arg-type]
-
-
-def in_the_fund_with_other_content(ground: Ground) -> None:
+def in_history_and_refused_by_the_fund(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
-    ground.run.history[ground.run.history.index(row)] = replace(row, stamp="of nobody")
+    ground.run.refused.append(refused(row.record_id))
 
 
-def in_the_fund_as_another_agencys(ground: Ground) -> None:
-    row = ground.pick(row for row in ground.run.history if not row.is_standing)
-    ground.run.history[ground.run.history.index(row)] = replace(row, agency="east")
+def refused_twice(ground: Ground) -> None:
+    ground.run.refused.append(ground.pick(ground.run.refused))
 
 
 PLANTED: Final = (
@@ -304,36 +253,24 @@ PLANTED: Final = (
     (Name.LOST, broken_and_accepted_instead),
     (Name.LOST, held_behind_what_is_there),
     (Name.LOST, group_held_though_nothing_is_missing),
+    (Name.LOST, superseded_by_nothing),
     (Name.MISJUDGED, sound_and_set_aside),
     (Name.MISJUDGED, sound_and_closed_without_being_accepted),
     (Name.MISJUDGED, sound_and_refused_by_the_fund),
+    (Name.MISJUDGED, broken_open_and_shown),
+    (Name.MISJUDGED, broken_open_and_accepted),
+    (Name.MISJUDGED, broken_and_in_the_fund_where_quarantine_is_closed_for_it),
     (Name.DUPLICATE, twice_in_the_fund),
     (Name.DUPLICATE, version_twice_in_the_fund),
     (Name.DUPLICATE, version_under_two_ids_accepted),
     (Name.DUPLICATE, two_contents_of_an_acknowledged_id),
     (Name.DUPLICATE, two_open_rows_for_one_place),
     (Name.DUPLICATE, in_history_and_open_in_quarantine),
+    (Name.DUPLICATE, held_and_open_in_quarantine),
+    (Name.DUPLICATE, held_and_refused_by_the_fund),
+    (Name.DUPLICATE, held_twice),
+    (Name.DUPLICATE, in_history_and_refused_by_the_fund),
+    (Name.DUPLICATE, refused_twice),
     (Name.INDETERMINATE_TWICE, unknown_twice_in_the_fund),
     (Name.INDETERMINATE_TWICE, two_contents_of_an_unknown_id),
-    (Name.RESURRECTED, failed_and_accepted),
-    (Name.RESURRECTED, failed_and_in_a_view),
-    (Name.RESURRECTED, failed_and_in_the_fund),
-    (Name.RESURRECTED, failed_and_held),
-    (Name.RESURRECTED, failed_and_refused),
-    (Name.RESURRECTED, failed_and_in_quarantine),
-    (Name.RESURRECTED, failed_and_delivered),
-    (Name.INVENTED, accepted_from_nowhere),
-    (Name.INVENTED, in_a_view_from_nowhere),
-    (Name.INVENTED, in_the_fund_from_nowhere),
-    (Name.INVENTED, twice_in_the_fund_from_nowhere),
-    (Name.INVENTED, held_from_nowhere),
-    (Name.INVENTED, refused_from_nowhere),
-    (Name.INVENTED, delivered_from_nowhere),
-    (Name.INVENTED, set_aside_from_nowhere),
-    (Name.INVENTED, set_aside_under_an_unknown_mark),
-    (Name.INVENTED, accepted_with_other_content),
-    (Name.INVENTED, accepted_under_another_key),
-    (Name.INVENTED, in_a_view_as_another_version),
-    (Name.INVENTED, in_the_fund_with_other_content),
-    (Name.INVENTED, in_the_fund_as_another_agencys),
 )

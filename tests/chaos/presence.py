@@ -8,7 +8,8 @@ from itertools import chain
 
 from tests.chaos.anomaly import Anomaly, Name, found
 from tests.chaos.case import Case, Senders, Shown, marks
-from tests.chaos.evidence import FundRow
+from tests.chaos.evidence import FundRow, HeldRow
+from tests.chaos.groups import group_name
 from tests.chaos.history import Fate, Outcome, Sent
 
 
@@ -23,7 +24,18 @@ def lost(case: Case) -> Iterator[Anomaly]:
         if mark not in (case.quarantined if sent.fate is Fate.QUARANTINED else known):
             why = f"{outcome}, had to be {sent.fate}, and is neither that nor in quarantine"
             yield found(Name.LOST, mark, why)
+    yield from _closed_for_nothing(case)
     yield from _stuck(case)
+
+
+def _closed_for_nothing(case: Case) -> Iterator[Anomaly]:
+    """Find what quarantine let go because the fund has it, which it has not."""
+    for row in case.evidence.quarantine:
+        sent = case.told.sent.get(row.mark or "")
+        if row.state != "superseded" or sent is None or case.failed(sent):
+            continue
+        if sent.mark not in case.in_history:
+            yield found(Name.LOST, sent.mark, f"{row.inbound} is superseded by nothing in history")
 
 
 def _stuck(case: Case) -> Iterator[Anomaly]:
@@ -58,6 +70,26 @@ def misjudged(case: Case) -> Iterator[Anomaly]:
         # Where another record has its version it is a conflict, which the fund has to refuse.
         if sent.fate is Fate.ACCEPTED and not case.failed(sent) and version not in taken:
             yield found(Name.MISJUDGED, mark, "sound, and set aside")
+    yield from _let_through(case)
+
+
+def _let_through(case: Case) -> Iterator[Anomaly]:
+    """Find what had to be set aside, was, and went on all the same.
+
+    What the fund had to refuse was accepted before, and shown; in its history it can't be.
+    """
+    by_fund = marks(case.refused)
+    told: set[str] = set()
+    for where, rows, senders in case.shown():
+        is_history = rows is case.evidence.history
+        for sent in senders:
+            if sent is None or sent.fate is not Fate.QUARANTINED or sent.mark in told:
+                continue
+            if case.failed(sent) or sent.mark not in case.quarantined:
+                continue  # it has another name: resurrected, lost
+            if is_history or sent.mark not in by_fund:
+                told.add(sent.mark)
+                yield found(Name.MISJUDGED, sent.mark, f"had to be set aside, and is in {where}")
 
 
 def duplicate(case: Case) -> Iterator[Anomaly]:
@@ -70,9 +102,42 @@ def duplicate(case: Case) -> Iterator[Anomaly]:
     for place, count in Counter(row.inbound for row in opened).items():
         if count > 1:
             yield found(Name.DUPLICATE, str(place), f"{count} open rows in quarantine")
+    held = marks(case.held)
     for row in opened:
-        if row.mark in case.in_history:
-            yield found(Name.DUPLICATE, row.mark, f"in history, and open as {row.inbound}")
+        for where, present in (("in history", case.in_history), ("held", held)):
+            if row.mark in present:
+                yield found(Name.DUPLICATE, str(row.mark), f"{where}, and open as {row.inbound}")
+    yield from _held_twice(case)
+    yield from _refused_besides(case)
+
+
+def _held_twice(case: Case) -> Iterator[Anomaly]:
+    """Find what is held under one record id twice."""
+    counts = Counter(row.record_id for row in case.evidence.held)
+    told: set[str] = set()
+    for row, sent in zip(case.evidence.held, case.held, strict=True):
+        if sent is None or case.failed(sent) or sent.mark in told:
+            continue
+        told.add(sent.mark)
+        if counts[row.record_id] > 1:
+            yield found(Name.DUPLICATE, sent.mark, f"held {counts[row.record_id]} times")
+
+
+def _refused_besides(case: Case) -> Iterator[Anomaly]:
+    """Find what the fund refused twice, or refused and took; a release may have come between."""
+    released = {row.inbound for row in case.evidence.quarantine if row.state == "released"}
+    held = marks(case.held)
+    told: set[str] = set()
+    counts = Counter((row.inbound, row.record_id) for row in case.evidence.refused)
+    for row, sent in zip(case.evidence.refused, case.refused, strict=True):
+        if sent is None or case.failed(sent) or sent.mark in told or row.inbound in released:
+            continue
+        told.add(sent.mark)
+        if counts[row.inbound, row.record_id] > 1:
+            yield found(Name.DUPLICATE, sent.mark, f"{row.inbound} is refused several times")
+        for where, present in (("in history", case.in_history), ("held", held)):
+            if sent.mark in present:
+                yield found(Name.DUPLICATE, sent.mark, f"{where}, and refused by the fund")
 
 
 def _twice_in_history(case: Case) -> Iterator[tuple[Sent, str]]:
@@ -164,11 +229,35 @@ def invented(case: Case) -> Iterator[Anomaly]:
         if row_set_aside.mark not in case.told.sent:
             why = "in quarantine, but nobody sent it"
             yield found(Name.INVENTED, str(row_set_aside.inbound), why)
+    yield from _without_origin(case)
+
+
+def _without_origin(case: Case) -> Iterator[Anomaly]:
+    """Find rows of the fund's history that are not what lies where they say that they lay.
+
+    Data topics keep everything, so that each place can be asked.
+    """
+    at = {record.place: record for record in case.evidence.accepted}
+    begun = {group_name(sent) for sent in case.accepted if sent is not None and sent.group}
+    for row, sent in zip(case.evidence.history, case.history, strict=True):
+        if sent is None or case.failed(sent) or _says_otherwise(row, sent):
+            continue  # it has a name already
+        origin = at.get(row.accepted)
+        if origin is None:
+            # Why not a member of a group that others of are there: that group is torn.
+            if sent.group is None or group_name(sent) not in begun:
+                yield found(Name.INVENTED, sent.mark, f"in the fund, but not at {row.accepted}")
+        elif origin.record_id != row.record_id:
+            yield found(Name.INVENTED, sent.mark, f"in the fund, but another is at {row.accepted}")
+        elif None not in (origin.digest, row.digest) and origin.digest != row.digest:
+            yield found(Name.INVENTED, sent.mark, f"in the fund, but not as at {row.accepted}")
 
 
 def _says_otherwise(row: Shown, sent: Sent) -> bool:
     """Tell whether a row contradicts what was sent."""
-    if row.stamp not in (None, sent.stamp):
+    is_whole = isinstance(row, FundRow | HeldRow)
+    # Why None agrees elsewhere: a view may leave the field out, and a signature proves the topics.
+    if row.stamp != sent.stamp and (row.stamp is not None or is_whole):
         return True
     if sent.record_id is None:
         return False  # nothing in its bytes can be held against it

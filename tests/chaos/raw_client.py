@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from bus.catalogue.snapshot import locked_schema_id
 from bus.client import BatchSigner
@@ -29,10 +29,12 @@ from bus.kafka.catalogue_topic import CatalogueReader
 from bus.model.identifiers import RecordId
 from bus.model.record import Envelope, Lane, Operation
 from bus.process.ending import listen_for_the_end
+from bus.provision.topic_plan import INBOUND_BYTES_MAX
 from bus.settings import read_settings
 from bus.wire import topics
 from bus.wire.headers import compose, format_time
 from bus.wire.record_id import record_id
+from bus.wire.signature import BATCH_LEAVES_MAX
 from bus.wiring import Installation
 from tests.chaos.controls import Broken, as_told, broken_here
 from tests.chaos.history import Fate, HistoryWriter, Outcome, Sent, read_events
@@ -41,10 +43,14 @@ from tests.factories import Raw, signed
 
 logger = logging.getLogger(__name__)
 
-ROUND_RECORDS: Final = 60
-ROUNDS_PER_S: Final = 2.0
-_BAD_EACH: Final = 12
-_TWICE_EACH: Final = 7
+ROUND_RECORDS: Final = 1_500
+ROUNDS_PER_S: Final = 1.0
+_BAD_EACH: Final = 24
+_TWICE_EACH: Final = 10
+_TOO_LARGE_EACH: Final = 10
+TOO_LARGE_BYTES: Final = INBOUND_BYTES_MAX + 1024
+REQUEST_BYTES_MAX: Final = 2 * INBOUND_BYTES_MAX
+"""More than the record has, so that it is the broker that is asked whether it takes it."""
 AGAIN_S: Final = 0.5
 
 
@@ -73,9 +79,13 @@ class RawClient:
         }
 
     def round(self, number: int) -> tuple[list[Sent], list[Raw]]:
-        """Make one round of records, signed together; each twelfth is bad in its own way."""
-        raws = [self._raw(number, place) for place in range(ROUND_RECORDS)]
-        raws = signed(raws, self._signer)
+        """Make one round of records, signed by the batch; some are bad, each in its own way."""
+        unsigned = [self._raw(number, place) for place in range(ROUND_RECORDS)]
+        raws = [
+            raw
+            for first in range(0, ROUND_RECORDS, BATCH_LEAVES_MAX)
+            for raw in signed(unsigned[first : first + BATCH_LEAVES_MAX], self._signer)
+        ]
         sent = []
         for place, raw in enumerate(raws):
             fate = Fate.QUARANTINED if place % _BAD_EACH == 0 else Fate.ACCEPTED
@@ -144,6 +154,34 @@ class RawClient:
                 if marks:
                     history.end(outcome, marks, at_ms=_now_ms())
 
+    async def send_too_large(self, history: HistoryWriter, number: int) -> None:
+        """Send what the topic does not take: a record that certainly fails.
+
+        By a producer of its own, without sequence numbers: to one that has them a refused batch is
+        a gap, behind which the broker takes nothing any more.
+        """
+        sent, raw = self.too_large(number)
+        async with AIOKafkaProducer(
+            acks="all",
+            enable_idempotence=False,
+            max_request_size=REQUEST_BYTES_MAX,
+            **self.cluster.aiokafka_options(),
+        ) as producer:
+            history.invoke([as_told(sent)], at_ms=_now_ms())
+            sending = await producer.send(
+                raw.topic, key=raw.key, value=raw.value, headers=list(raw.headers)
+            )
+            await asyncio.wait({sending})
+            outcome = outcome_of_too_large(sending.exception())
+            history.end(outcome, [as_told(sent).mark], at_ms=_now_ms())
+
+    def too_large(self, number: int) -> tuple[Sent, Raw]:
+        """Make one record that is sound but for its size."""
+        raw = self._raw(number, ROUND_RECORDS)
+        value = (raw.value or b"").ljust(TOO_LARGE_BYTES, b"\0")
+        (raw,) = signed([replace(raw, value=value)], self._signer)
+        return self._sent(number, ROUND_RECORDS, Fate.QUARANTINED), raw
+
     async def _attempt(self, producer: AIOKafkaProducer, raws: Sequence[Raw]) -> list[Outcome]:
         futures = [
             await producer.send(raw.topic, key=raw.key, value=raw.value, headers=list(raw.headers))
@@ -152,6 +190,16 @@ class RawClient:
         answers = await asyncio.gather(*futures, return_exceptions=True)
         # Why never FAIL: what timed out here may have been written all the same.
         return [Outcome.INFO if isinstance(one, BaseException) else Outcome.OK for one in answers]
+
+
+def outcome_of_too_large(problem: BaseException | None) -> Outcome:
+    """Tell how a record that is too large ended, by what its producer met.
+
+    Only the broker's own word is certain; it says the same of each attempt, those before too.
+    """
+    if problem is None:
+        return Outcome.OK
+    return Outcome.FAIL if isinstance(problem, MessageSizeTooLargeError) else Outcome.INFO
 
 
 def spoilt(raw: Raw, way: int) -> Raw:
@@ -185,6 +233,8 @@ async def send_until_told(path: Path, installation: Installation) -> None:
                 ) as producer:
                     while not ending.is_set():
                         await client.send(producer, history, number)
+                        if number % _TOO_LARGE_EACH == 0:
+                            await client.send_too_large(history, number)
                         number += 1
                         await asyncio.sleep(1 / ROUNDS_PER_S)
             except (Unavailable, KafkaError, OSError) as problem:

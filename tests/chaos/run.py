@@ -18,7 +18,9 @@ from bus.wire import topics
 from tests.chaos.anomaly import Anomaly
 from tests.chaos.checker import check
 from tests.chaos.collecting import collect, topics_of_consumers
+from tests.chaos.consumers import CONSUMERS
 from tests.chaos.controls import Broken
+from tests.chaos.enough import LONG_S, unfenced, unseen_places, untried
 from tests.chaos.faults import befall
 from tests.chaos.history import History, Outcome, read_history
 from tests.chaos.recovery import ProgressWatch, recoveries, summary
@@ -108,7 +110,8 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     await _warm(world)
     watch.start()
     telling = asyncio.create_task(_tell(world))
-    ends_s = await _befall(world, _planned(world, seconds, seed, missing), report)
+    planned = _planned(world, seconds, seed, missing)
+    ends_s = await _befall(world, planned, report)
     tell(f"{report.faults.total()} faults are over; waiting till all work again")
     report.problems += await _silent(world)
     tell("draining")
@@ -119,10 +122,11 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     report.records = len(history.sent)
     report.acknowledged_by = _acknowledged(history)
     report.fenced = _fenced(world)
-    report.problems += _too_little(report)
     tell(f"{report.records} records; reading what the bus holds")
     evidence = await collect(world.direct, history, world.taken)
     tell(f"{len(evidence.history)} in the fund, {len(evidence.quarantine)} in quarantine; checking")
+    report.problems += _too_little(world, report, planned)
+    report.problems += unseen_places(evidence, [str(who) for who in CONSUMERS])
     report.anomalies = check(history, evidence)
     return report
 
@@ -221,13 +225,17 @@ def _fenced(world: World) -> int:
     return sum(log.read_text(encoding="utf-8", errors="replace").count(_FENCED) for log in logs)
 
 
-def _too_little(report: Report) -> list[str]:
+def _too_little(world: World, report: Report, planned: Sequence[PlannedFault]) -> list[str]:
     """Say what a run lacks that would make it a proof."""
     lacking = []
     if not report.faults:
         lacking.append("no fault met anything")
     if len(report.acknowledged_by) < len(PARTIES):
         lacking.append(f"of {len(PARTIES)} producers only {[*report.acknowledged_by]} had success")
+    if report.seconds >= LONG_S:
+        lacking += untried(planned, report.faults)
+        if world.broken is None:  # else there may be no fence
+            lacking += unfenced(planned, report.fenced)
     return lacking
 
 

@@ -18,8 +18,10 @@ from tests.chaos.evidence import (
     Place,
     QuarantineRow,
     RefusedRow,
+    digest_of,
 )
 from tests.chaos.history import History
+from tests.chaos.sequence import taken_back
 from tests.chaos.topics_read import decoded, place_of, stamp_of
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -56,7 +58,7 @@ class Tables:
             " accepted_topic, accepted_partition, accepted_offset FROM history.{}",
             dataset,
         )
-        taken_back = {row[5] for row in rows if row[4] == "annul"}
+        annulled = taken_back((row[2], row[3], row[5]) for row in rows if row[4] == "annul")
         for agency, key, version, own, operation, _, value, topic, partition, offset in rows:
             yield FundRow(
                 dataset=dataset,
@@ -66,7 +68,8 @@ class Tables:
                 record_id=own,
                 stamp=self._stamp(dataset, value),
                 accepted=Place(topic, partition, offset),
-                is_standing=operation != "annul" and own not in taken_back,
+                is_standing=operation != "annul" and own not in annulled,
+                digest=digest_of(value),
             )
 
     def _stamp(self, dataset: DatasetCode, value: bytes) -> str | None:

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.chaos.faults import HANDS, OF_LINKS
 from tests.chaos.schedule import (
     OF_ENGINES,
     OF_PROCESSES,
@@ -51,6 +52,11 @@ def test_a_frozen_worker_is_left_alone_till_it_thaws_and_each_kind_of_worker_is_
         during = [one for one in planned if freeze.at_s < one.at_s <= end_s]
         assert freeze.target not in {one.target for one in during}
         assert not any(one.at_s < end_s and freeze.at_s < one.at_s + one.lasts_s for one in outages)
+
+
+def test_every_kind_has_a_hand_that_does_it_and_none_has_two() -> None:
+    assert set(HANDS) | set(OF_LINKS) == set(Kind)
+    assert not set(HANDS) & set(OF_LINKS)
 
 
 def test_an_outage_takes_a_tenth_of_a_run_and_a_minute_at_most() -> None:

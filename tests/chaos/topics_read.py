@@ -19,7 +19,7 @@ from bus.wire.frame import FRAME_BYTES
 from bus.wire.headers import group_of
 from bus.wire.signature import SignatureChecker
 from tests.chaos.consumers import CONSUMERS, feed_of
-from tests.chaos.evidence import GroupPlace, LogRecord, Place
+from tests.chaos.evidence import GroupPlace, LogRecord, Place, digest_of
 from tests.chaos.traffic import PARTIES
 
 _STAMP_FIELDS: Final = {party.dataset: party.stamp_field for party in PARTIES}
@@ -91,6 +91,7 @@ class TopicReader:
                 is_proved=is_proved,
                 group=None if group is None else GroupPlace(group.id, group.index, group.size),
                 fields=frozenset(values or ()) if view else frozenset(),
+                digest=None if view else digest_of(raw.value),
             )
 
     def _proved(self, raws: Sequence[RawRecord], dataset: DatasetCode, view: bool) -> list[bool]:

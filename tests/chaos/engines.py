@@ -37,7 +37,7 @@ from bus.local.broker_settings import (
     properties_text,
     server_properties,
 )
-from bus.local.certificates import ensure_certificates
+from bus.local.certificates import BROKER_PRINCIPAL, ensure_certificates
 from bus.local.choices import LOOPBACK, Choices, choose, free_port
 from bus.local.database import ensure_database, find_database, stop_database
 from bus.local.database_settings import dsn
@@ -316,6 +316,10 @@ class Engines:
             "controller.quorum.voters": _voters(peers.items()),
             "advertised.listeners": f"CLIENTS://{client},BROKER://{broker}",
             "broker.session.timeout.ms": "4000",
+            # Why in the clear: encrypting every copy of a record is Kafka's own matter, and cost
+            # the machine more than all that is tried here.
+            "listener.security.protocol.map": "CLIENTS:SASL_SSL,BROKER:PLAINTEXT,CONTROLLER:SSL",
+            "super.users": f"User:{ADMIN_PRINCIPAL};User:{BROKER_PRINCIPAL};User:ANONYMOUS",
             "default.replication.factor": "3",
             "min.insync.replicas": "2",
             "offsets.topic.replication.factor": "3",

@@ -43,7 +43,7 @@ from tests.factories import Raw, signed
 
 logger = logging.getLogger(__name__)
 
-ROUND_RECORDS: Final = 1_500
+ROUND_RECORDS: Final = 1_000
 ROUNDS_PER_S: Final = 1.0
 _BAD_EACH: Final = 24
 _TWICE_EACH: Final = 10
@@ -51,6 +51,7 @@ _TOO_LARGE_EACH: Final = 10
 TOO_LARGE_BYTES: Final = INBOUND_BYTES_MAX + 1024
 REQUEST_BYTES_MAX: Final = 2 * INBOUND_BYTES_MAX
 """More than the record has, so that it is the broker that is asked whether it takes it."""
+_BATCH_BYTES_MAX: Final = 256 * 1024
 AGAIN_S: Final = 0.5
 
 
@@ -229,6 +230,7 @@ async def send_until_told(path: Path, installation: Installation) -> None:
                     acks="all",
                     enable_idempotence=True,
                     linger_ms=5,
+                    max_batch_size=_BATCH_BYTES_MAX,
                     **client.cluster.aiokafka_options(),
                 ) as producer:
                     while not ending.is_set():

@@ -29,7 +29,7 @@ from tests.chaos.traffic import PUBLISHING, Chunk, Party, chunk
 logger = logging.getLogger(__name__)
 
 AGAIN_S = 0.5
-ROWS_PER_S = 2_000
+ROWS_PER_S = 3_000
 
 
 async def publish(party: Party, path: Path, installation: Installation) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import sys
 import tempfile
 import time
@@ -28,7 +29,9 @@ from tests.chaos.schedule import OF_PROCESSES, Kind, PlannedFault, directed, sch
 from tests.chaos.traffic import PARTIES
 from tests.chaos.world import World, can_jump_clocks, whole_world
 
-DRAIN_S: Final = 240.0
+logger = logging.getLogger(__name__)
+
+DRAIN_S: Final = 480.0
 _WARM_UP_S: Final = 120.0
 _ALIVE_S: Final = 120.0
 _TOLD_EACH_S: Final = 15.0
@@ -96,11 +99,20 @@ async def run(
         broken: What is taken away, in a control run.
         folder: Where all of it lies; None: a temporary one.
     """
+    report = None
     with tempfile.TemporaryDirectory(prefix="bus-chaos-") as temporary:
         place = folder or Path(temporary)
         place.chmod(0o755)
-        async with whole_world(place, seed=seed, broken=broken) as world:
-            return await _run(world, seconds, seed)
+        try:
+            async with whole_world(place, seed=seed, broken=broken) as world:
+                report = await _run(world, seconds, seed)
+        except Exception as problem:
+            if report is None:
+                raise
+            # Why not raise: what was found is worth more than how the stage came down.
+            logger.exception("the stage came down badly")
+            report.problems.append(f"the stage came down badly: {problem!r}")
+    return report
 
 
 async def _run(world: World, seconds: float, seed: int) -> Report:

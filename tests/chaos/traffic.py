@@ -19,7 +19,7 @@ from bus.wire.record_id import record_id
 from tests.chaos.history import Fate, Sent
 from tests.factories import VALID
 
-CHUNK_ROWS: Final = 3_000
+CHUNK_ROWS: Final = 4_000
 _CORRECTED: Final = CHUNK_ROWS // 4
 _CORRECTED_AGAIN: Final = CHUNK_ROWS // 10
 _ANNULLED: Final = CHUNK_ROWS // 50

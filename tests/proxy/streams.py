@@ -103,6 +103,8 @@ async def open_stream(
 def reset(tcp: asyncio.Transport) -> None:
     """End a connection at once, so that the other side is told of a reset."""
     connection: socket.socket = tcp.get_extra_info("socket")
+    if connection.fileno() < 0:
+        return  # asyncio, which closed it behind its last bytes, breaks when asked to abort it
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_WHEN_CLOSED)
     tcp.abort()

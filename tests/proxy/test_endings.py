@@ -7,6 +7,7 @@ import ssl
 import struct
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -43,6 +44,7 @@ from tests.proxy.engines import (
     tasks_of_links,
     until,
 )
+from tests.proxy.streams import reset
 from tests.proxy.talk import Kind, PlainTalk
 
 MIB = 1024 * 1024
@@ -107,6 +109,25 @@ async def test_the_engine_side_is_closed_in_order_when_a_client_dies_after_its_h
     for _ in range(8):  # the moment is a race, which one alone may miss
         await asyncio.to_thread(shake_hands_and_die)
     await until(lambda: link.open_connections == 0)
+
+
+async def test_what_closed_itself_behind_its_last_bytes_may_be_reset_all_the_same() -> None:
+    loop, taken = asyncio.get_running_loop(), asyncio.Queue[asyncio.Transport]()
+
+    class Taking(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken.put_nowait(cast("asyncio.Transport", transport))
+
+    server = await loop.create_server(Taking, "127.0.0.1", 0)
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        transport = await taken.get()
+        transport.write(bytes(16 * 1024 * 1024))
+        transport.close()
+        assert len(await reader.read(-1)) == 16 * 1024 * 1024
+        reset(transport)
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_a_mistake_of_the_proxy_itself_is_told_at_the_end() -> None:

@@ -15,6 +15,7 @@ import fastavro
 
 from bus.contracts.schema_reader import read_shape
 from bus.contracts.value_check import find_misfits
+from bus.contracts.value_fit import fits_of
 from bus.errors import Finding
 from bus.wire.frame import FRAME_BYTES, frame_header
 
@@ -49,13 +50,15 @@ def encoder(schema: Mapping[str, object], schema_id: int) -> Encode:
         DocumentError: the bus can't read this schema.
     """
     shape = read_shape(schema, where=_WHERE)
+    fits = fits_of(shape)
     parsed = fastavro.parse_schema(dict(schema))
     header = frame_header(schema_id)
 
     def encode(record: Mapping[str, object]) -> bytes:
-        findings = find_misfits(shape, record, "")
-        if findings:
-            raise NotEncodable(findings)
+        if not fits(record):
+            findings = find_misfits(shape, record, "")
+            if findings:
+                raise NotEncodable(findings)
         stream = io.BytesIO()
         stream.write(header)
         fastavro.schemaless_writer(stream, parsed, dict(record), strict=True)

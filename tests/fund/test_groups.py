@@ -23,7 +23,7 @@ from bus.merge import Outcome
 from bus.model.record import Group, Operation, RegistryRecord
 from bus.model.verdict import Reason
 from bus.postgres.session import SETTINGS, Session, connect
-from tests.fund.samples import AGE, LAYOUTS, PLACE, SAMARA, SCHOOLS, TOPIC, batch, record
+from tests.fund.samples import LAYOUTS, PLACE, SAMARA, SCHOOLS, TOPIC, age, batch, record
 
 CREATE, CORRECT, ANNUL, CEASE = Operation
 OTHER = (TOPIC, 1)
@@ -100,7 +100,7 @@ async def test_a_group_that_waited_too_long_is_refused_whole(
 ) -> None:
     await store.positions({PLACE: 0})
     await store.apply([batch(0, *renumbering("wrong", "right"))])
-    assert await store.refuse_held(AGE - timedelta(minutes=1)) == 2
+    assert await store.refuse_held(age() - timedelta(minutes=1)) == 2
     assert [one.reason for one in await store.refusals(10)] == [
         Reason.UNKNOWN_PREDECESSOR, Reason.GROUP_REFUSED,
     ]  # fmt: skip
@@ -201,7 +201,7 @@ async def test_held_records_are_refused_while_nobody_else_is_in_the_dataset(
     await store.positions({PLACE: 0})
     await store.apply([batch(0, record("orphan", 2, CORRECT, record("orphan", 1)))])
     async with dataset_locked(dsn, "lock_shared"):
-        refusing = asyncio.create_task(store.refuse_held(AGE - timedelta(minutes=1)))
+        refusing = asyncio.create_task(store.refuse_held(age() - timedelta(minutes=1)))
         await asyncio.sleep(0.3)
         assert not refusing.done()
     assert await refusing == 1

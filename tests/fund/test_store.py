@@ -17,12 +17,12 @@ from bus.model.record import Operation
 from bus.model.verdict import Reason
 from bus.postgres.session import Session
 from tests.fund.samples import (
-    AGE,
     LAYOUTS,
     PLACE,
     SAMARA,
     SCHOOLS,
     TOPIC,
+    age,
     batch,
     record,
 )
@@ -184,8 +184,8 @@ async def test_a_held_record_whose_predecessor_never_comes_is_refused_after_its_
     await store.positions({PLACE: 0})
     orphan = record("1", 2, CORRECT, record("1", 1))
     await store.apply([batch(0, orphan, headers=[("ce_time", b"t"), *ADDED])])
-    assert await store.refuse_held(AGE + timedelta(minutes=1)) == 0
-    assert await store.refuse_held(AGE - timedelta(minutes=1)) == 1
+    assert await store.refuse_held(age() + timedelta(minutes=1)) == 0
+    assert await store.refuse_held(age() - timedelta(minutes=1)) == 1
     (refusal,) = await store.refusals(10)
     assert refusal.reason is Reason.UNKNOWN_PREDECESSOR
     kept = await session.execute("SELECT header_names, path FROM bus.quarantine")

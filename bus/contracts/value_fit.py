@@ -1,8 +1,8 @@
 """The quick question before the long answer: does a value fit its schema?
 
-Nearly every row that is published does, and looking for what is wrong takes ten times as long as
-seeing that nothing is. So a schema is made into one function, which says yes or leaves the value to
-`bus.contracts.value_check`.
+Nearly every row that is published does, and looking for what is wrong takes several times as long
+as seeing that nothing is. So a schema is made into one function, which says yes or leaves the
+value to `bus.contracts.value_check`.
 """
 
 from __future__ import annotations

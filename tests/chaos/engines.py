@@ -316,8 +316,8 @@ class Engines:
             "controller.quorum.voters": _voters(peers.items()),
             "advertised.listeners": f"CLIENTS://{client},BROKER://{broker}",
             "broker.session.timeout.ms": "4000",
-            # Why in the clear: encrypting every copy of a record is Kafka's own matter, and cost
-            # the machine more than all that is tried here.
+            # Why in the clear: encrypting every copy of a record is Kafka's own matter, and the
+            # processor's time is wanted for the records.
             "listener.security.protocol.map": "CLIENTS:SASL_SSL,BROKER:PLAINTEXT,CONTROLLER:SSL",
             "super.users": f"User:{ADMIN_PRINCIPAL};User:{BROKER_PRINCIPAL};User:ANONYMOUS",
             "default.replication.factor": "3",

@@ -61,6 +61,8 @@ class CompiledSchema:
     schema_id: int
     field_names: tuple[str, ...]
     """Top-level fields in the schema's order; `Examined.spans` locates them in this order."""
+    wanted: frozenset[str]
+    """Fields whose values come back in `Examined.wanted`."""
     source: str
     """The generated Python, for people."""
     examine: Examine
@@ -111,6 +113,7 @@ def compile_schema(
         number=version.number,
         schema_id=schema_id,
         field_names=tuple(field.name for field in record.fields),
+        wanted=wanted,
         source=writer.source,
         examine=cast("Examine", writer.namespace["examine"]),
     )

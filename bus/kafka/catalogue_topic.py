@@ -143,11 +143,15 @@ class CatalogueReader:
         named = {} if self.manifest is None else self.manifest.documents
         return {path: self._documents[sha] for path, sha in named.items() if sha in self._documents}
 
-    def snapshot(self) -> Snapshot | None:
-        """Compile the last manifest's documents; None before the first manifest."""
+    def snapshot(self, earlier: Snapshot | None = None) -> Snapshot | None:
+        """Compile the last manifest's documents; None before the first manifest.
+
+        Args:
+            earlier: Compiled before; what is as it was then is taken over.
+        """
         if self.manifest is None:
             return None
-        return build_snapshot(parse_region(self.documents()), self.manifest.version)
+        return build_snapshot(parse_region(self.documents()), self.manifest.version, earlier)
 
 
 class CatalogueFollower:
@@ -240,7 +244,7 @@ class CatalogueFollower:
             if not is_new:
                 continue
             try:
-                snapshot = self._reader.snapshot()
+                snapshot = self._reader.snapshot(self._snapshot)
             except DocumentError as problem:
                 # Why go on: `bus catalogue apply` refuses such documents; another version of the
                 # bus may have written them, and the old snapshot still judges rightly.

@@ -327,8 +327,9 @@ class Engines:
             "transaction.state.log.min.isr": "2",
             "share.coordinator.state.topic.replication.factor": "3",
             "share.coordinator.state.topic.min.isr": "2",
-            # Why: a broker that came back leads nothing till then, and no fault would meet it.
-            "leader.imbalance.check.interval.seconds": "20",
+            # Why: a broker that came back leads nothing till leaders are moved, which is a fault of
+            # its own (`move-leaders`): moved by Kafka in time, nothing would be left to move.
+            "auto.leader.rebalance.enable": "false",
         }
         return server_properties(node.layout, node.choices, data=data) + properties_text(overrides)
 

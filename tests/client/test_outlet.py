@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from bus.client.outlet import Outlet, size_bytes_of
+from bus.client.outlet import LINGER_S, Outlet, size_bytes_of
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.route.delivery import Delivery
@@ -43,3 +45,35 @@ def test_the_size_reckoned_before_signing_covers_the_signature() -> None:
     carried = len(whole.key or b"") + len(whole.value or b"")
     carried += sum(len(name) + len(value) + 4 for name, value in whole.headers)
     assert carried + 32 <= size_bytes_of(delivery)
+
+
+class Noting(BatchProducer):
+    """Notes which partitions it is given at once, and has it durable at once."""
+
+    def __init__(self) -> None:
+        super().__init__(UNREACHED, "unused")
+        self.sent: list[int] = []
+
+    async def send(self, deliveries: Sequence[Delivery]) -> list[asyncio.Future[object]]:
+        self.sent.append(deliveries[0].partition)
+        done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return [done]
+
+
+async def test_what_waits_travels_with_the_batch_that_is_due() -> None:
+    producer = Noting()
+    outlet = Outlet(producer, signer(), range(4), "publishing")
+    first, second = (
+        Delivery(topic="in.a.b", partition=partition, key=b"1", value=b"1", headers=[])
+        for partition in (2, 0)
+    )
+    await outlet.add(first)
+    await outlet.send_due()
+    assert not producer.sent
+    await asyncio.sleep(LINGER_S * 2)
+    await outlet.add(second)
+    await outlet.send_due()
+    assert producer.sent == [0, 2]
+    await outlet.settle()
+    assert len(producer.sent) == 2

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from faust.types import TP
 
 from bus.agents.begun_groups import BegunGroups
 from bus.agents.handed import Handed
+from bus.agents.pace import Flow, Pace
 from bus.kafka.cluster import Cluster
 from bus.kafka.reading import is_fetching
 from bus.model.record import RawRecord
@@ -45,11 +47,9 @@ CHANNEL_BATCHES_MAX: Final = 8
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX: Final = 2 * 1024 * 1024
 FETCH_BYTES_MIN: Final = 64 * 1024
-FETCH_WAIT_MAX_MS: Final = 15
-"""For so many bytes a fetch waits while records flow: tiny ones cost more than the work."""
 IDLE_FETCH_WAIT_MAX_MS: Final = 100
-"""For the first byte, while none flows: a worker at rest asks 10 times a second, not 66. Why not
-more seldom: asking again for a gap waits behind such a fetch."""
+"""For the first byte, while few or none flow: a worker at rest asks 10 times a second, not 66. Why
+not more seldom: asking again for a gap waits behind such a fetch."""
 DRAIN_TIMEOUT_S: Final = 1.0
 COMMIT_INTERVAL_S: Final = 0.1
 SESSION_TIMEOUT_S: Final = 6.0
@@ -103,6 +103,7 @@ class Reading:
     """Where Faust makes the folders that it wants; nothing is kept in them."""
     positions: PositionSource | None
     """None: Kafka's committed offsets, and the log's beginning where there are none."""
+    pace: Pace
 
 
 class BatchConsumerThread(driver.AIOKafkaConsumerThread):
@@ -127,7 +128,7 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
             fetch_max_bytes=FETCH_BYTES_MAX,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES_MAX,
             fetch_min_bytes=FETCH_BYTES_MIN,
-            fetch_max_wait_ms=FETCH_WAIT_MAX_MS,
+            fetch_max_wait_ms=reading.pace.wait_ms,
             metadata_max_age_ms=METADATA_AGE_MAX_MS,
             session_timeout_ms=int(SESSION_TIMEOUT_S * 1000),
             heartbeat_interval_ms=int(HEARTBEAT_INTERVAL_S * 1000),
@@ -178,13 +179,13 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
         """Whether records can still come."""
         return self._consumer is None or is_fetching(self._consumer)
 
-    def pace_fetching(self, *, is_flowing: bool) -> None:
+    def pace_fetching(self, *, is_dense: bool) -> None:
         """Let the next fetches wait for many records, or for the first."""
         if self._consumer is not None:
             fetcher = self._consumer._fetcher  # noqa: SLF001 - aiokafka reads them at each fetch
-            fetcher._fetch_min_bytes = FETCH_BYTES_MIN if is_flowing else 1  # noqa: SLF001
+            fetcher._fetch_min_bytes = FETCH_BYTES_MIN if is_dense else 1  # noqa: SLF001
             fetcher._fetch_max_wait_ms = (  # noqa: SLF001
-                FETCH_WAIT_MAX_MS if is_flowing else IDLE_FETCH_WAIT_MAX_MS
+                self._reading.pace.wait_ms if is_dense else IDLE_FETCH_WAIT_MAX_MS
             )
 
     def verify_event_path(self, now: float, tp: TP) -> None:
@@ -203,6 +204,7 @@ class BatchConsumer(driver.Consumer):
         self._asked_again: dict[TP, tuple[int, int]] = {}
         self._handed = Handed()
         self._begun = BegunGroups()
+        self._flow = Flow(cast("BatchApp", self.app).reading.pace)
         self.epoch = 0
         self._in_flight = 0  # batches handed out in this epoch and not yet settled
         self._idle = asyncio.Event()
@@ -229,8 +231,10 @@ class BatchConsumer(driver.Consumer):
             while not (self.should_stop or fetcher.should_stop):
                 records, active = await self._wait_next_records(timeout=1.0)
                 fetch = {TP(*tp): fetched for tp, fetched in (records or {}).items()}
-                cast("BatchConsumerThread", self._thread).pace_fetching(is_flowing=bool(fetch))
-                is_cut = sum(map(len, fetch.values())) >= BATCH_RECORDS_MAX
+                count = sum(map(len, fetch.values()))
+                is_dense = self._flow.is_dense(count, time.monotonic())
+                cast("BatchConsumerThread", self._thread).pace_fetching(is_dense=is_dense)
+                is_cut = count >= BATCH_RECORDS_MAX
                 fetch |= {tp: [] for tp in self._begun.overdue(fetch)}
                 for tp, fetched in fetch.items():
                     batch = self._next_batch(tp, fetched, active, is_cut=is_cut and bool(fetched))

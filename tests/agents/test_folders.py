@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bus.agents.pace import PROMPT
 from bus.agents.transport import BatchApp, Reading
 from bus.kafka.cluster import Cluster
 
@@ -26,6 +27,7 @@ def test_faust_makes_no_folder_where_the_worker_was_started(
             cluster=cluster,
             folder=run / "faust",
             positions=None,
+            pace=PROMPT,
         )
     )
     app._create_directories()

@@ -8,6 +8,7 @@ from typing import Any, cast
 from faust.types import TP
 from mode import Service
 
+from bus.agents.pace import PROMPT
 from bus.agents.transport import (
     BATCH_RECORDS_MAX,
     BatchApp,
@@ -30,14 +31,14 @@ class NoThread(Service):
 
     def __init__(self) -> None:
         super().__init__()
-        self.flowing: list[bool] = []
+        self.dense: list[bool] = []
         self.sought: list[tuple[TP, int]] = []
 
     def seek(self, tp: TP, offset: int) -> None:
         self.sought.append((tp, offset))
 
-    def pace_fetching(self, *, is_flowing: bool) -> None:
-        self.flowing.append(is_flowing)
+    def pace_fetching(self, *, is_dense: bool) -> None:
+        self.dense.append(is_dense)
 
 
 class ScriptedConsumer(BatchConsumer):
@@ -77,6 +78,7 @@ def scripted(fetches: Sequence[Fetch], positions: PositionSource | None) -> Scri
         cluster=Cluster(bootstrap="nowhere:1", ca_file=Path("none"), principal="p", password="p"),
         positions=positions,
         folder=Path("none"),
+        pace=PROMPT,
     )
     app = BatchApp(reading)
     app.batches = cast("Any", asyncio.Queue())
@@ -168,11 +170,16 @@ async def test_nothing_is_committed_of_a_partition_that_is_not_owned_any_more() 
     assert consumer.told == {QUIET: 7, BUSY: 10}, "what had to wait is told as well"
 
 
-async def test_fetches_wait_for_many_records_while_some_flow_and_for_the_first_at_rest() -> None:
-    consumer = scripted([{QUIET: [Raw(offset=4)]}, {}], None)
+async def test_fetches_wait_for_many_records_while_many_flow_and_for_the_first_else() -> None:
+    many = [Raw(offset=offset) for offset in range(4, 104)]
+    consumer = scripted([{QUIET: many}, {QUIET: [Raw(offset=104)]}], None)
     consumer._next = {QUIET: 4}
     await consumer._drain_messages(consumer)
-    assert cast("Any", consumer._thread).flowing == [True, False, False]
+    assert cast("Any", consumer._thread).dense == [True, True, True]
+    few = scripted([{QUIET: [Raw(offset=4)]}, {}], None)
+    few._next = {QUIET: 4}
+    await few._drain_messages(few)
+    assert cast("Any", few._thread).dense == [False, False, False]
 
 
 async def behind(want: int, fetches: Sequence[Fetch]) -> tuple[list[tuple[int, int]], object]:

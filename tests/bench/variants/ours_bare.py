@@ -20,6 +20,7 @@ from pathlib import Path
 import faust
 
 from bus.agents.enforce import IN_FLIGHT_BATCHES_MAX
+from bus.agents.pace import PROMPT
 from bus.agents.transport import BatchApp, PartitionBatch, Reading
 from bus.catalogue.documents import read_documents
 from bus.catalogue.region import parse_region
@@ -52,6 +53,7 @@ async def run(job: Job, *, is_judging: bool = True) -> None:
                 cluster=cluster,
                 folder=Path(folder),
                 positions=None,
+                pace=PROMPT,
             )
         )
         async with BatchProducer(cluster, client_id=job.group) as producer:

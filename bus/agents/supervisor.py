@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
+from bus.agents.reserve import Duty, Reserve
 from bus.agents.role import Door, Role
 from bus.errors import DocumentError, Words
 from bus.process.exit_codes import EXIT_CONFIGURATION
@@ -62,12 +63,18 @@ class Supervisor:
         self._slots = tuple(slots)
         self._environment = {**os.environ, **(environment or {})}
         self._log_folder = log_folder
+        self._reserves = {
+            slot.module: Reserve(slot.module, self._environment)
+            for slot in self._slots
+            if slot.role is not Door.GATEWAY
+        }
         self.processes: dict[Slot, asyncio.subprocess.Process] = {}
         self.restarts = 0
 
     async def run(self) -> None:
         """Supervise until cancelled, then stop every worker and wait for it."""
         keepers = [asyncio.create_task(self._keep(slot), name=str(slot)) for slot in self._slots]
+        keepers += [asyncio.create_task(reserve.run()) for reserve in self._reserves.values()]
         try:
             # Why not gather: it ends at the first keeper that is cancelled, and cancelling the
             # others again below would cut short their waiting for their workers' end.
@@ -104,10 +111,34 @@ class Supervisor:
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
     async def _run_once(self, slot: Slot, restarts: int) -> int:
-        log = self._open_log(slot)
+        process = self._from_reserve(slot, restarts) or await self._started(slot, restarts)
+        self.processes[slot] = process
+        try:
+            return await process.wait()
+        except asyncio.CancelledError:
+            await _stopped(process)
+            raise
+
+    def _from_reserve(self, slot: Slot, restarts: int) -> asyncio.subprocess.Process | None:
+        reserve = self._reserves.get(slot.module)
+        if reserve is None:
+            return None
+        log = self._log_file(slot)
+        return reserve.take(
+            Duty(
+                role=slot.role,
+                slot=slot.number,
+                restarts=restarts,
+                log=None if log is None else str(log),
+            )
+        )
+
+    async def _started(self, slot: Slot, restarts: int) -> asyncio.subprocess.Process:
+        file = self._log_file(slot)
+        log = None if file is None else file.open("ab")
         try:
             # Why a pipe as input: its end tells the worker that this process is gone, however.
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-m",
                 slot.module,
@@ -121,23 +152,16 @@ class Supervisor:
         finally:
             if log is not None:
                 log.close()
-        self.processes[slot] = process
-        try:
-            return await process.wait()
-        except asyncio.CancelledError:
-            await _stopped(process)
-            raise
 
     def _told_in(self, slot: Slot) -> Words:
-        if self._log_folder is None:
-            return message("error.agents.lines_above")
-        return f"{self._log_folder}/{slot}.log"
+        log = self._log_file(slot)
+        return message("error.agents.lines_above") if log is None else str(log)
 
-    def _open_log(self, slot: Slot) -> IO[bytes] | None:
+    def _log_file(self, slot: Slot) -> Path | None:
         if self._log_folder is None:
             return None
         self._log_folder.mkdir(parents=True, exist_ok=True)
-        return (self._log_folder / f"{slot}.log").open("ab")
+        return (self._log_folder / f"{slot}.log").absolute()
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

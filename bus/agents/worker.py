@@ -1,7 +1,8 @@
 """One worker process: a role's agent on Faust, from start to a clean stop.
 
-`bus.agents.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`. It ends when
-it is told to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
+`bus.agents.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`, or has it in
+reserve (`bus.agents.reserve`) and tells it the same when it is needed. It ends when it is told to
+(SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from bus.agents import enforce, fund, quarantine
 from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
+from bus.agents.pace import PATIENT, PROMPT, Pace
+from bus.agents.reserve import awaited_duty
 from bus.agents.role import Role
 from bus.agents.transport import BatchApp, PositionSource, Reading
 from bus.catalogue.parties import BUS
@@ -168,7 +171,11 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
         await catalogue.start()
         stack.push_async_callback(catalogue.stop)
 
-        def reading(pattern: str, positions: PositionSource | None) -> Reading:
+        def reading(
+            pattern: str,
+            positions: PositionSource | None,
+            pace: Pace,
+        ) -> Reading:
             return Reading(
                 group=role.group,
                 instance=f"{role.group}.{socket.gethostname()}.{slot}",
@@ -176,6 +183,7 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 cluster=cluster,
                 folder=installation.home / "run" / "faust",
                 positions=positions,
+                pace=pace,
             )
 
         match role:
@@ -184,7 +192,7 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 producer = await stack.enter_async_context(
                     BatchProducer(cluster, client_id=f"{role.group}.{slot}")
                 )
-                app = BatchApp(reading(enforce.PATTERN, None))
+                app = BatchApp(reading(enforce.PATTERN, None, PROMPT))
                 enforce.register(
                     app,
                     enforce.Enforcement(
@@ -201,7 +209,7 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 dsn = installation.fund_dsn()
                 store = await FundStore.open(dsn, layouts)
                 stack.push_async_callback(store.close)
-                app = BatchApp(reading(fund.PATTERN, _fund_positions(dsn, layouts)))
+                app = BatchApp(reading(fund.PATTERN, _fund_positions(dsn, layouts), PROMPT))
                 fund.register(
                     app,
                     fund.Funding(
@@ -217,7 +225,8 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)
                 stack.push_async_callback(custody.close)
-                app = BatchApp(reading(quarantine.PATTERN, _quarantine_positions(dsn)))
+                positions = _quarantine_positions(dsn)
+                app = BatchApp(reading(quarantine.PATTERN, positions, PATIENT))
                 quarantine.register(app, quarantine.Custody(store=custody, meter=meter))
             case _:
                 assert_never(role)
@@ -253,7 +262,15 @@ def _quarantine_positions(dsn: str) -> PositionSource:
 
 
 def main(arguments: list[str]) -> None:
-    """Run one worker: `python -m bus.agents.worker ROLE SLOT [RESTARTS]`."""
+    """Run one worker: `python -m bus.agents.worker [ROLE SLOT [RESTARTS]]`.
+
+    Without arguments it waits in reserve until it is told the same.
+    """
+    if not arguments:
+        duty = awaited_duty()
+        if duty is None:
+            return
+        arguments = [duty.role, str(duty.slot), str(duty.restarts)]
     role, slot = Role(arguments[0]), int(arguments[1])
     restarts = int(arguments[2]) if len(arguments) > 2 else 0  # noqa: PLR2004 - the third
     configure_logging(f"{role}-{slot}")

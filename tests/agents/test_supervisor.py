@@ -37,7 +37,7 @@ async def test_a_worker_that_can_not_be_started_is_tried_again_and_the_others_wo
     refusals = [OSError(errno.EAGAIN, "Resource temporarily unavailable")]
 
     async def once_refused(*command: str, **options: Any) -> asyncio.subprocess.Process:  # noqa: ANN401
-        number = command[4]
+        number = command[4] if len(command) > 4 else "in reserve"
         if number == "1" and refusals:
             raise refusals.pop()
         if number == "1":

@@ -1,0 +1,104 @@
+"""A worker process in reserve: it has imported everything and waits to be told what to be.
+
+Why: whoever takes a killed worker's place keeps its partitions waiting, and reading a worker's
+code takes Python longer than all that the worker does until it reads records (ADR-0018).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+logger = logging.getLogger(__name__)
+
+LOOK_S: Final = 3.0
+"""Not sooner: a worker that is starting is waited for, and the one in reserve is not."""
+_DUTY_BYTES_MAX: Final = 4_096
+"""What a pipe takes in one piece."""
+_STANDARD_INPUT: Final = 0
+_STANDARD_ERROR: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Duty:
+    """What a process in reserve is told to be."""
+
+    role: str
+    slot: int
+    restarts: int
+    log: str | None
+    """File that its lines are added to; None: where the supervisor's go."""
+
+
+class Reserve:
+    """Keeps one process in reserve."""
+
+    def __init__(self, module: str, environment: Mapping[str, str]) -> None:
+        """Name what is run; `run` starts it.
+
+        Args:
+            module: Of the worker, which without arguments waits for its duty.
+            environment: All of it.
+        """
+        self._module = module
+        self._environment = environment
+        self._waiting: asyncio.subprocess.Process | None = None
+
+    async def run(self) -> None:
+        """Keep one process in reserve until cancelled."""
+        try:
+            while True:
+                await asyncio.sleep(LOOK_S)
+                if self._waiting is not None and self._waiting.returncode is None:
+                    continue
+                try:
+                    self._waiting = await asyncio.create_subprocess_exec(
+                        sys.executable,
+                        "-m",
+                        self._module,
+                        stdin=asyncio.subprocess.PIPE,
+                        env=self._environment,
+                    )
+                except OSError as problem:
+                    logger.warning("reserve.not_started problem=%s", problem)
+        finally:
+            if self._waiting is not None:
+                await _ended(self._waiting)
+
+    def take(self, duty: Duty) -> asyncio.subprocess.Process | None:
+        """Give the process in reserve its duty; None where there is none that lives."""
+        process, self._waiting = self._waiting, None
+        if process is None or process.returncode is not None:
+            return None
+        assert process.stdin is not None, "started with a pipe"
+        process.stdin.write(json.dumps(asdict(duty)).encode())
+        return process
+
+
+async def _ended(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()  # it holds nothing
+    await process.wait()
+
+
+def awaited_duty() -> Duty | None:
+    """Wait, as a process in reserve, for a duty; None where the supervisor is gone."""
+    # Why: an interrupt from the keyboard reaches every process of the terminal, and Python would
+    # tell of it where it waits.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    told = os.read(_STANDARD_INPUT, _DUTY_BYTES_MAX)
+    if not told:
+        return None
+    duty = Duty(**json.loads(told))
+    if duty.log is not None:
+        with Path(duty.log).open("ab") as log:
+            os.dup2(log.fileno(), _STANDARD_ERROR)
+    return duty

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bus.agents import reserve
+from bus.agents.role import Role
+from bus.agents.supervisor import Slot, Supervisor
+
+_PATIENCE_S = 30
+
+
+class ObedientSlot(Slot):
+    @property
+    def module(self) -> str:
+        return "tests.agents.obedient"
+
+
+FUND = ObedientSlot(role=Role.FUND, number=0)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserve, "LOOK_S", 0.1)
+
+
+@asynccontextmanager
+async def supervised(log_folder: Path) -> AsyncIterator[Supervisor]:
+    supervisor = Supervisor([FUND], log_folder=log_folder)
+    running = asyncio.create_task(supervisor.run())
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            yield supervisor
+    finally:
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _until(holds: Callable[[], bool]) -> None:
+    while not holds():
+        await asyncio.sleep(0.02)
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process(os.getpid()).children()}
+
+
+async def _in_reserve(supervisor: Supervisor, before: set[int]) -> int:
+    """Wait for the worker and for the process in reserve; give the latter."""
+
+    def others() -> set[int]:
+        workers = {process.pid for process in supervisor.processes.values()}
+        return _children() - before - workers
+
+    await _until(lambda: bool(supervisor.processes) and len(others()) == 1)
+    (pid,) = others()
+    return pid
+
+
+async def test_a_killed_workers_place_is_taken_by_the_process_in_reserve(tmp_path: Path) -> None:
+    log, before = tmp_path / "fund-0.log", _children()
+    async with supervised(tmp_path) as supervisor:
+        waiting = await _in_reserve(supervisor, before)
+        supervisor.processes[FUND].kill()
+        await _until(lambda: supervisor.processes[FUND].pid == waiting)
+        await _until(lambda: log.read_text().count("\n") == 2)
+        assert log.read_text() == "fund 0 0\nfrom-reserve fund 0 1\n"
+        assert await _in_reserve(supervisor, before) != waiting
+    assert not _children() - before
+
+
+async def test_a_worker_is_started_when_the_process_in_reserve_was_killed_too(
+    tmp_path: Path,
+) -> None:
+    log, before = tmp_path / "fund-0.log", _children()
+    async with supervised(tmp_path) as supervisor:
+        waiting = await _in_reserve(supervisor, before)
+        first = supervisor.processes[FUND].pid
+        psutil.Process(waiting).kill()
+        await _until(lambda: waiting not in _children())
+        supervisor.processes[FUND].kill()
+        await _until(lambda: log.read_text().count("fund 0 1\n") == 1)
+        assert supervisor.processes[FUND].pid not in {first, waiting}
+    assert not _children() - before

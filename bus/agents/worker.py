@@ -23,13 +23,14 @@ from typing import assert_never
 from faust.types import TP
 
 from bus.agents import enforce, fund, quarantine
+from bus.agents.consumer_thread import PositionSource, Reading
 from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.pace import PATIENT, PROMPT, Pace
 from bus.agents.reserve import awaited_duty
 from bus.agents.role import Role
-from bus.agents.transport import BatchApp, PositionSource, Reading
+from bus.agents.transport import BatchApp
 from bus.catalogue.parties import BUS
 from bus.errors import DocumentError, Unavailable
 from bus.fund.layout import Layouts, layouts_of

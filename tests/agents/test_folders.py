@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from bus.agents.consumer_thread import Reading
 from bus.agents.pace import PROMPT
-from bus.agents.transport import BatchApp, Reading
+from bus.agents.transport import BatchApp
 from bus.kafka.cluster import Cluster
 
 

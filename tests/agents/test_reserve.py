@@ -68,6 +68,7 @@ async def test_a_killed_workers_place_is_taken_by_the_process_in_reserve(tmp_pat
     log, before = tmp_path / "fund-0.log", _children()
     async with supervised(tmp_path) as supervisor:
         waiting = await _in_reserve(supervisor, before)
+        await _until(lambda: log.read_text() == "fund 0 0\n")
         supervisor.processes[FUND].kill()
         await _until(lambda: supervisor.processes[FUND].pid == waiting)
         await _until(lambda: log.read_text().count("\n") == 2)

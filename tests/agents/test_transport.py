@@ -5,18 +5,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
+from aiokafka.errors import NoOffsetForPartitionError
 from faust.types import TP
 from mode import Service
 
+from bus.agents.consumer_thread import BATCH_RECORDS_MAX, PositionSource, Reading
+from bus.agents.coverage import Patience
 from bus.agents.pace import PROMPT
-from bus.agents.transport import (
-    BATCH_RECORDS_MAX,
-    BatchApp,
-    BatchConsumer,
-    PartitionBatch,
-    PositionSource,
-    Reading,
-)
+from bus.agents.transport import BatchApp, BatchConsumer, PartitionBatch
 from bus.kafka.cluster import Cluster
 from bus.model.record import Group
 from bus.wire.headers import with_group
@@ -31,11 +28,15 @@ class NoThread(Service):
 
     def __init__(self) -> None:
         super().__init__()
+        self.looks = 0
         self.dense: list[bool] = []
         self.sought: list[tuple[TP, int]] = []
 
     def seek(self, tp: TP, offset: int) -> None:
         self.sought.append((tp, offset))
+
+    async def look_for_topics(self, _: Patience) -> None:
+        self.looks += 1
 
     def pace_fetching(self, *, is_dense: bool) -> None:
         self.dense.append(is_dense)
@@ -70,7 +71,11 @@ class ScriptedConsumer(BatchConsumer):
         return fetch, None
 
 
-def scripted(fetches: Sequence[Fetch], positions: PositionSource | None) -> ScriptedConsumer:
+def scripted(
+    fetches: Sequence[Fetch],
+    positions: PositionSource | None,
+    kind: type[ScriptedConsumer] = ScriptedConsumer,
+) -> ScriptedConsumer:
     reading = Reading(
         group="g",
         instance="i",
@@ -83,7 +88,7 @@ def scripted(fetches: Sequence[Fetch], positions: PositionSource | None) -> Scri
     app = BatchApp(reading)
     app.batches = cast("Any", asyncio.Queue())
     nothing: Any = lambda *_: None  # noqa: E731 - callbacks that Faust never calls here
-    consumer = ScriptedConsumer(
+    consumer = kind(
         app.transport,
         callback=nothing,
         on_partitions_revoked=nothing,
@@ -180,6 +185,36 @@ async def test_fetches_wait_for_many_records_while_many_flow_and_for_the_first_e
     few._next = {QUIET: 4}
     await few._drain_messages(few)
     assert cast("Any", few._thread).dense == [False, False, False]
+
+
+class Unsought(ScriptedConsumer):
+    """Hears in its first fetch of a partition whose position nobody has sought yet."""
+
+    is_assigned_meanwhile = True
+    has_heard = False
+
+    async def _wait_next_records(self, timeout: float) -> Any:  # noqa: ANN401, ASYNC109 - Faust's
+        if not self.has_heard:
+            self.has_heard = True
+            if self.is_assigned_meanwhile:
+                self._begin_epoch()
+            raise NoOffsetForPartitionError(QUIET)
+        return await super()._wait_next_records(timeout)
+
+
+async def test_a_fetch_that_waited_while_partitions_were_assigned_says_nothing_of_positions() -> (
+    None
+):
+    consumer = scripted([], None, Unsought)
+    await consumer._drain_messages(consumer)
+    assert cast("Unsought", consumer).has_heard
+
+
+async def test_a_partition_without_a_position_ends_the_worker() -> None:
+    consumer = scripted([], None, Unsought)
+    cast("Unsought", consumer).is_assigned_meanwhile = False
+    with pytest.raises(NoOffsetForPartitionError):
+        await consumer._drain_messages(consumer)
 
 
 async def behind(want: int, fetches: Sequence[Fetch]) -> tuple[list[tuple[int, int]], object]:

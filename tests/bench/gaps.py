@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
+from bus.agents.consumer_thread import SESSION_TIMEOUT_S
 from bus.agents.role import Role
 from bus.agents.supervisor import Slot
-from bus.agents.transport import SESSION_TIMEOUT_S
 from bus.model.identifiers import DatasetCode
 from bus.wire import topics
 from tests.bench.children import Child, child

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import faust
 
+from bus.agents.consumer_thread import Reading
 from bus.agents.enforce import IN_FLIGHT_BATCHES_MAX
 from bus.agents.pace import PROMPT
-from bus.agents.transport import BatchApp, PartitionBatch, Reading
+from bus.agents.transport import BatchApp, PartitionBatch
 from bus.catalogue.documents import read_documents
 from bus.catalogue.region import parse_region
 from bus.catalogue.snapshot import build_snapshot

@@ -1,0 +1,59 @@
+"""A dataset that is added is read, even where the only worker was away just then."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # not in its __all__
+
+from bus.agents.role import Role
+from bus.kafka.administration import connect_admin, settled
+from bus.model.identifiers import DatasetCode
+from bus.observe.report import ask
+from bus.wire import topics
+from bus.wiring import Installation
+from tests.factories import AGENCY
+from tests.flow import path
+from tests.flow.test_health import target
+
+ADDED = topics.inbound(AGENCY, DatasetCode("added-later"))
+PARTITIONS = 4
+NOTICED_WITHIN_S = 30
+
+
+@pytest.fixture
+def added(installation: Installation) -> Iterator[list[str]]:
+    """Topics that are removed afterwards."""
+    names: list[str] = []
+    yield names
+    if names:
+        client = connect_admin(installation.cluster_as_admin()).client
+        for answer in client.delete_topics(names).values():
+            settled(answer, "removing a topic")
+
+
+async def owned(installation: Installation, *, at_least: int) -> int:
+    """Wait until the enforce worker owns so many partitions; give the number."""
+    found = await target(installation, Role.ENFORCE)
+    async with asyncio.timeout(NOTICED_WITHIN_S):
+        while True:
+            report = await asyncio.to_thread(ask, found)
+            if report is not None and report.partitions >= at_least:
+                return report.partitions
+            await asyncio.sleep(0.1)
+
+
+async def test_a_topic_that_came_while_the_only_worker_was_away_is_read(
+    installation: Installation, added: list[str]
+) -> None:
+    with path.worker(installation, Role.ENFORCE):
+        before = await owned(installation, at_least=1)
+    # Within the time of its session, in which Kafka gives a member what it had.
+    client = connect_admin(installation.cluster_as_admin()).client
+    for answer in client.create_topics([NewTopic(ADDED, PARTITIONS, 1)]).values():
+        settled(answer, "adding a topic")
+    added.append(ADDED)
+    with path.worker(installation, Role.ENFORCE):
+        assert await owned(installation, at_least=before + 1) == before + PARTITIONS

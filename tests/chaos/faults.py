@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,6 @@ from confluent_kafka.admin import AdminClient
 
 from bus.agents.role import Role
 from bus.agents.supervisor import Slot
-from tests.chaos.engines import NODES
 from tests.chaos.schedule import Kind, PlannedFault
 from tests.chaos.world import World
 from tests.proxy import (
@@ -28,6 +27,7 @@ from tests.proxy import (
     HoldProduce,
     LateAnswers,
     Latency,
+    Link,
     LoseAnswers,
     LoseRequests,
     OneWay,
@@ -67,24 +67,30 @@ async def befall(world: World, fault: PlannedFault) -> bool:
 
 
 async def _hurt_link(world: World, fault: PlannedFault) -> bool:
-    link, before = world.link(fault.target), world.link(fault.target).counters
-    was_in_use = link.open_connections > 0
-    told = (before.held, before.lost_requests, before.lost_answers, before.connections)
-    link.apply(OF_LINKS[fault.kind])
+    links = world.links_of(fault.target)
+    was_in_use = any(link.open_connections for link in links)
+    before, connections = _met(links), sum(link.counters.connections for link in links)
+    for link in links:
+        link.apply(OF_LINKS[fault.kind])
     try:
         await asyncio.sleep(fault.lasts_s)
     finally:
-        link.lift()
-    now = link.counters
+        for link in links:
+            link.lift()
     if fault.kind in {Kind.HOLD_PRODUCE, Kind.LOSE_REQUESTS, Kind.LOSE_ANSWERS}:
-        return told[:3] != (now.held, now.lost_requests, now.lost_answers)
-    return was_in_use or now.connections > told[3]
+        return _met(links) > before
+    return was_in_use or sum(link.counters.connections for link in links) > connections
+
+
+def _met(links: Iterable[Link]) -> int:
+    """Count what was held or lost so far."""
+    counters = [link.counters for link in links]
+    return sum(one.held + one.lost_requests + one.lost_answers for one in counters)
 
 
 async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
     """Hold what enforcement writes, let it work on for a while, and kill it."""
-    nodes = NODES if fault.target == "all" else (int(fault.target),)
-    links = [world.link(f"workers-{node}") for node in nodes]
+    links = world.links_of(fault.target)
     held = sum(link.counters.held for link in links)
     for link in links:
         link.apply(HoldProduce())

@@ -220,7 +220,7 @@ def invented(case: Case) -> Iterator[Anomaly]:
                 continue
             if (where, row.record_id) not in told:
                 told.add((where, row.record_id))
-                why = f"in {where}, but not as anybody sent it"
+                why = f"in {where}, but not as anybody sent it: {row.key} v{row.version}"
                 yield found(Name.INVENTED, str(row.record_id), why)
     for refused, sent in zip(case.evidence.refused, case.refused, strict=True):
         if sent is None:

@@ -161,8 +161,8 @@ def _planned(
     """Plan the run; a control run gets what shows the guarantee that it goes without."""
     match world.broken:
         case Broken.EARLY_COMMIT | Broken.PAST_A_GAP:
-            brokers = ("all", "1", "2", "3")
-            return directed(Kind.HOLD_AND_KILL, brokers, lasts_s=1.5, seconds=seconds)
+            links = ("workers", "workers-1", "workers-2", "workers-3")
+            return directed(Kind.HOLD_AND_KILL, links, lasts_s=1.5, seconds=seconds)
         case Broken.NO_FENCE:
             workers = ("fund-0", "fund-1")
             return directed(Kind.FREEZE_WORKER, workers, lasts_s=10.0, seconds=seconds)

@@ -89,7 +89,8 @@ _KAFKA_LINKS: Final = (
     *("consumers-1", "consumers-2", "consumers-3"),
 )
 _LINKS: Final = (*_KAFKA_LINKS, "fund", "fund", "peers-1", "peers-2", "peers-3")
-_PRODUCE_LINKS: Final = tuple(link for link in _KAFKA_LINKS if not link.startswith("consumers"))
+_PRODUCE_LINKS: Final = ("publishers", "workers")
+"""Those to all brokers at once: to one of them perhaps nobody writes just then."""
 
 OF_PROCESSES: Final = {
     Kind.KILL_WORKER: Recipe(targets=WORKERS),
@@ -121,7 +122,7 @@ OF_ENGINES: Final = {
     Kind.LOSE_REQUESTS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
     Kind.LOSE_ANSWERS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
     Kind.LATE_ANSWERS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
-    Kind.HOLD_AND_KILL: Recipe(targets=("all", *BROKERS), lasts_s=(1.0, 2.0)),
+    Kind.HOLD_AND_KILL: Recipe(targets=("workers",), lasts_s=(1.0, 2.0)),
     Kind.SWAP_CATALOGUE: Recipe(targets=("all",)),
 }
 OUTAGES: Final = (Kind.NO_BROKERS, Kind.NO_DATABASE)

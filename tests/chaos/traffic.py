@@ -139,7 +139,7 @@ def chunk(party: Party, number: int) -> Chunk:
         rows += [_corrected(party, number - 2, place, 3) for place in range(_CORRECTED_AGAIN)]
     if number >= 3:
         rows += [_annulled(party, number - 3, place) for place in range(_ANNULLED)]
-    group = _renumbering(party, number) if number % _GROUP_EACH == 0 else ()
+    group = _renumbering(party, number) if number % _GROUP_EACH == 1 else ()
     return Chunk(rows=tuple(rows), group=group)
 
 
@@ -177,7 +177,11 @@ def _annulled(party: Party, number: int, place: int) -> Planned:
 
 
 def _renumbering(party: Party, number: int) -> tuple[Planned, ...]:
-    wrong, right = f"{party.prefix}-{number}-{_RENUMBERED}", f"{party.prefix}-{number}-{_RIGHT}"
+    """Annul an entry of the chunk before, and create it under its right number.
+
+    Why not of this one: published again, its row would create anew what the group had annulled.
+    """
+    wrong, right = f"{party.prefix}-{number - 1}-{_RENUMBERED}", f"{party.prefix}-{number}-{_RIGHT}"
     group = f"{party.prefix}-{number}"
     # Both lie in the city, where the consumer under a filter sees them.
     return (

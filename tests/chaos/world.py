@@ -79,9 +79,10 @@ class World:
     def taken(self) -> dict[Consumer, Path]:
         return {one: self.folder / f"{one}.taken" for one in CONSUMERS}
 
-    def link(self, target: str) -> Link:
-        """Find the link of a name: `workers-2`, `peers-1`, `fund`."""
-        return self.links[target]
+    def links_of(self, target: str) -> list[Link]:
+        """Find the link of a name (`workers-2`, `fund`), or those to all brokers (`workers`)."""
+        names = [target] if target in self.links else [f"{target}-{node}" for node in NODES]
+        return [self.links[name] for name in names]
 
     def signal_worker(self, slot: Slot, sign: signal.Signals) -> bool:
         """Signal the worker in a slot; tell whether one lived there."""

@@ -1,0 +1,1 @@
+"""What happened, in trees that can only grow and that anybody can check."""

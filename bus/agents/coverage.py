@@ -36,7 +36,8 @@ class CoveringAssignor:
 
     def __init__(self) -> None:
         self.covered: bytes | None = None
-        """Of the assignment in force; None before the first, or where another program made it."""
+        """Of the assignment in force; None before the first; of nothing where another program, or
+        an earlier bus, made it."""
         self._asked = 0
 
     def ask_anew(self) -> None:
@@ -63,7 +64,7 @@ class CoveringAssignor:
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
         """Note what the assignment covers."""
-        self.covered = assignment.user_data or None
+        self.covered = assignment.user_data
 
 
 def coverage(cluster: ClusterMetadata, topics: Iterable[str]) -> bytes:

@@ -19,16 +19,17 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
-LOOK_S: Final = 3.0
-"""Not sooner: a worker that is starting is waited for, and the one in reserve is not."""
-_DUTY_BYTES_MAX: Final = 4_096
+START_AFTER_S: Final = 3.0
+"""Since the one before was taken: the worker that it became is waited for, and this is not."""
+_LOOK_S: Final = 0.2
+_PLACEMENT_BYTES_MAX: Final = 4_096
 """What a pipe takes in one piece."""
 _STANDARD_INPUT: Final = 0
 _STANDARD_ERROR: Final = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Duty:
+class Placement:
     """What a process in reserve is told to be."""
 
     role: str
@@ -45,42 +46,54 @@ class Reserve:
         """Name what is run; `run` starts it.
 
         Args:
-            module: Of the worker, which without arguments waits for its duty.
+            module: Of the worker, which without arguments waits to be placed.
             environment: All of it.
         """
         self._module = module
         self._environment = environment
         self._waiting: asyncio.subprocess.Process | None = None
+        self._taken_s = 0.0
 
     async def run(self) -> None:
         """Keep one process in reserve until cancelled."""
+        self._taken_s = _now_s()
         try:
             while True:
-                await asyncio.sleep(LOOK_S)
-                if self._waiting is not None and self._waiting.returncode is None:
-                    continue
-                try:
-                    self._waiting = await asyncio.create_subprocess_exec(
-                        sys.executable,
-                        "-m",
-                        self._module,
-                        stdin=asyncio.subprocess.PIPE,
-                        env=self._environment,
-                    )
-                except OSError as problem:
-                    logger.warning("reserve.not_started problem=%s", problem)
+                await asyncio.sleep(_LOOK_S)
+                if self._waiting is not None and self._waiting.returncode is not None:
+                    logger.warning("reserve.ended exit=%s", self._waiting.returncode)
+                    self._waiting, self._taken_s = None, _now_s()
+                if self._waiting is None and _now_s() - self._taken_s >= START_AFTER_S:
+                    await self._start()
         finally:
             if self._waiting is not None:
                 await _ended(self._waiting)
 
-    def take(self, duty: Duty) -> asyncio.subprocess.Process | None:
-        """Give the process in reserve its duty; None where there is none that lives."""
-        process, self._waiting = self._waiting, None
+    async def _start(self) -> None:
+        self._taken_s = _now_s()
+        try:
+            self._waiting = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                self._module,
+                stdin=asyncio.subprocess.PIPE,
+                env=self._environment,
+            )
+        except OSError as problem:
+            logger.warning("reserve.not_started problem=%s", problem)
+
+    def take(self, placement: Placement) -> asyncio.subprocess.Process | None:
+        """Place the process in reserve; None where there is none that lives."""
+        process, self._waiting, self._taken_s = self._waiting, None, _now_s()
         if process is None or process.returncode is not None:
             return None
         assert process.stdin is not None, "started with a pipe"
-        process.stdin.write(json.dumps(asdict(duty)).encode())
+        process.stdin.write(json.dumps(asdict(placement)).encode())
         return process
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()
 
 
 async def _ended(process: asyncio.subprocess.Process) -> None:
@@ -89,16 +102,16 @@ async def _ended(process: asyncio.subprocess.Process) -> None:
     await process.wait()
 
 
-def awaited_duty() -> Duty | None:
-    """Wait, as a process in reserve, for a duty; None where the supervisor is gone."""
+def awaited_placement() -> Placement | None:
+    """Wait, as a process in reserve, for its place; None where the supervisor is gone."""
     # Why: an interrupt from the keyboard reaches every process of the terminal, and Python would
     # tell of it where it waits.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    told = os.read(_STANDARD_INPUT, _DUTY_BYTES_MAX)
+    told = os.read(_STANDARD_INPUT, _PLACEMENT_BYTES_MAX)
     if not told:
         return None
-    duty = Duty(**json.loads(told))
-    if duty.log is not None:
-        with Path(duty.log).open("ab") as log:
+    placement = Placement(**json.loads(told))
+    if placement.log is not None:
+        with Path(placement.log).open("ab") as log:
             os.dup2(log.fileno(), _STANDARD_ERROR)
-    return duty
+    return placement

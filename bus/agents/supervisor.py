@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bus.agents.reserve import Duty, Reserve
+from bus.agents.reserve import Placement, Reserve
 from bus.agents.role import Door, Role
 from bus.errors import DocumentError, Words
 from bus.process.exit_codes import EXIT_CONFIGURATION
@@ -87,12 +87,15 @@ class Supervisor:
             await asyncio.gather(*keepers, return_exceptions=True)
 
     async def _keep(self, slot: Slot) -> None:
-        pause_s, restarts = PAUSE_FIRST_S, 0
+        pause_s, restarts, was_healthy = PAUSE_FIRST_S, 0, False
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
             try:
-                code: int | str = await self._run_once(slot, restarts)
+                # Why not after a short life: what ends at once would use the reserve up for
+                # nothing, and may need the code that lies on the disk now.
+                reserved = self._from_reserve(slot, restarts) if was_healthy else None
+                code: int | str = await self._run_once(slot, restarts, reserved)
             except OSError as problem:
                 # Why go on: no memory, process or file is left just now; the others work on.
                 code = f"none, not started: {problem}"
@@ -102,7 +105,8 @@ class Supervisor:
                         "error.agents.misconfigured", worker=str(slot), place=self._told_in(slot)
                     )
                 )
-            if loop.time() - started >= HEALTHY_AFTER_S:
+            was_healthy = loop.time() - started >= HEALTHY_AFTER_S
+            if was_healthy:
                 pause_s = PAUSE_FIRST_S
             logger.warning("worker.ended slot=%s exit=%s again_in_s=%.1f", slot, code, pause_s)
             self.restarts += 1
@@ -110,8 +114,10 @@ class Supervisor:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, PAUSE_MAX_S)
 
-    async def _run_once(self, slot: Slot, restarts: int) -> int:
-        process = self._from_reserve(slot, restarts) or await self._started(slot, restarts)
+    async def _run_once(
+        self, slot: Slot, restarts: int, reserved: asyncio.subprocess.Process | None
+    ) -> int:
+        process = reserved or await self._started(slot, restarts)
         self.processes[slot] = process
         try:
             return await process.wait()
@@ -125,7 +131,7 @@ class Supervisor:
             return None
         log = self._log_file(slot)
         return reserve.take(
-            Duty(
+            Placement(
                 role=slot.role,
                 slot=slot.number,
                 restarts=restarts,

@@ -131,7 +131,10 @@ class BatchConsumer(driver.Consumer):
                     self._handed.add(tp, batch.end, batch.records[0].timestamp)
                     # Where a rebalance comes first the batch is dropped with its epoch: the seek
                     # that follows brings it back.
-                    await self.wait_first(channel.put(batch), self.suspend_flow.wait())
+                    putting = asyncio.ensure_future(channel.put(batch))
+                    await self.wait_first(putting, self.suspend_flow.wait())
+                    if not putting.done():
+                        self._put_down(batch)
         except self.consumer_stopped_errors:
             if not self.app.should_stop:
                 raise
@@ -203,6 +206,13 @@ class BatchConsumer(driver.Consumer):
         """Whether records can still come; where not, the process has to be started again."""
         return cast("BatchConsumerThread", self._thread).is_fetching
 
+    def _put_down(self, batch: PartitionBatch) -> None:
+        """Count a batch as handed out no more; whoever waits for all of them needn't for it."""
+        if batch.epoch == self.epoch:
+            self._in_flight -= batch.batches
+            if not self._in_flight:
+                self._idle.set()
+
     def settle(self, batch: PartitionBatch) -> None:
         """Say that everything a batch demands is durable; its end may be committed."""
         if batch.epoch != self.epoch:
@@ -210,9 +220,7 @@ class BatchConsumer(driver.Consumer):
         place = TP(batch.topic, batch.partition)
         self._done[place] = batch.end
         self._handed.settled(place, batch.end)
-        self._in_flight -= batch.batches
-        if not self._in_flight:
-            self._idle.set()
+        self._put_down(batch)
 
     def progress(self) -> Mapping[tuple[str, int], Progress]:
         """Tell how far each owned partition has come; may be called from any thread."""

@@ -28,7 +28,7 @@ from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.pace import PATIENT, PROMPT, Pace
-from bus.agents.reserve import awaited_duty
+from bus.agents.reserve import awaited_placement
 from bus.agents.role import Role
 from bus.agents.transport import BatchApp
 from bus.catalogue.parties import BUS
@@ -268,10 +268,10 @@ def main(arguments: list[str]) -> None:
     Without arguments it waits in reserve until it is told the same.
     """
     if not arguments:
-        duty = awaited_duty()
-        if duty is None:
+        placement = awaited_placement()
+        if placement is None:
             return
-        arguments = [duty.role, str(duty.slot), str(duty.restarts)]
+        arguments = [placement.role, str(placement.slot), str(placement.restarts)]
     role, slot = Role(arguments[0]), int(arguments[1])
     restarts = int(arguments[2]) if len(arguments) > 2 else 0  # noqa: PLR2004 - the third
     configure_logging(f"{role}-{slot}")

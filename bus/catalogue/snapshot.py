@@ -150,7 +150,10 @@ def _judged_schemas(
     for version in contract.schema_versions:
         schema_id = locked_schema_id(region, contract.dataset, version.number)
         known = earlier.schemas.get(schema_id) if earlier is not None and is_known else None
-        if known is not None and known.compiled.wanted == wanted:
+        if known is not None and (known.compiled.number, known.compiled.wanted) == (
+            version.number,
+            wanted,
+        ):
             judged[schema_id] = known
             continue
         judged[schema_id] = JudgedSchema(

@@ -193,8 +193,11 @@ class Outlet:
     async def _await_oldest(self) -> None:
         acknowledgement = self._in_flight.popleft()
         with translated(self._doing, _HINT):
-            done, _ = await asyncio.wait({acknowledgement}, timeout=ACKNOWLEDGEMENT_S)
-            if not done:
+            # Why not always: waiting lets others run even when there is nothing to wait for, and
+            # the producer would send what it has, without what else goes with it.
+            if not acknowledgement.done():
+                await asyncio.wait({acknowledgement}, timeout=ACKNOWLEDGEMENT_S)
+            if not acknowledgement.done():
                 # Why here: an idempotent producer tries for ever, and nobody would be told.
                 raise Unavailable(
                     message(

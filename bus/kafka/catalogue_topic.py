@@ -201,11 +201,18 @@ class CatalogueFollower:
         """Read the catalogue and follow it from then on.
 
         Raises:
-            Unavailable: None was applied yet.
+            Unavailable: None was applied yet, or another version of the bus wrote one that this
+                version can't read.
         """
         await self._reader.__aenter__()
         await self._reader.read_to_end()
-        self._snapshot = self._reader.snapshot()
+        try:
+            self._snapshot = self._reader.snapshot()
+        except DocumentError as problem:
+            # Why not as it is: nothing on this host is set wrongly, and starting again helps once
+            # its code is as new as whoever applied the catalogue.
+            told = {"version": self.version_read, "why": problem.message}
+            raise Unavailable(message("error.kafka.catalogue_unreadable", **told)) from problem
         if self._snapshot is None:
             raise Unavailable(message("error.kafka.no_catalogue", topic=topics.CATALOGUE))
         self._task = asyncio.create_task(self._follow(), name="catalogue")

@@ -2,16 +2,17 @@
 
 import sys
 
-from bus.agents.reserve import awaited_duty
+from bus.agents.reserve import awaited_placement
 
 
 def main(arguments: list[str]) -> None:
-    """Take the duty that is given, or wait in reserve for it."""
+    """Take the place that is given, or wait in reserve for it."""
     if not arguments:
-        duty = awaited_duty()
-        if duty is None:
+        placement = awaited_placement()
+        if placement is None:
             return
-        arguments = ["from-reserve", duty.role, str(duty.slot), str(duty.restarts)]
+        told = [placement.role, str(placement.slot), str(placement.restarts)]
+        arguments = ["from-reserve", *told]
     sys.stderr.write(" ".join(arguments) + "\n")
     sys.stderr.flush()
     sys.stdin.read()

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any
 
+import pytest
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 from aiokafka.protocol.metadata import MetadataResponse_v0
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bus.agents.consumer_thread import BatchConsumerThread
 from bus.agents.coverage import (
     ASK_AGAIN_MAX_S,
     ASK_AGAIN_S,
@@ -74,3 +78,42 @@ def test_what_passes_within_a_second_is_not_asked_about(differs: list[bool]) -> 
         if patience.is_over(at_s, differs=now):
             assert since is not None
             assert at_s - since >= SEEN_FOR_S
+
+
+class _Consumer:
+    """What a thread asks of aiokafka's consumer."""
+
+    def __init__(self, cluster: ClusterMetadata) -> None:
+        self._client = self._coordinator = self
+        self.cluster = cluster
+        self.rejoins = 0
+
+    def subscription(self) -> set[str]:
+        return set(self.cluster.topics())
+
+    def request_rejoin(self) -> None:
+        self.rejoins += 1
+
+
+@pytest.mark.parametrize(
+    ("covered", "rejoins"), [("all", 0), ("fewer", 1), ("says nothing", 1), ("none yet", 0)]
+)
+async def test_a_thread_asks_for_a_new_assignment_where_topics_are_not_covered(
+    covered: str, rejoins: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bus.agents.coverage.SEEN_FOR_S", 0.0)
+    consumer = _Consumer(_cluster({"in.a": 4, "in.b": 4}))
+    thread: Any = BatchConsumerThread.__new__(BatchConsumerThread)
+    thread._ensure_consumer = lambda: consumer
+    thread.app = SimpleNamespace(reading=SimpleNamespace(group="g"))
+    thread._covering = CoveringAssignor()
+    thread._covering.covered = {
+        "all": coverage(consumer.cluster, ["in.a", "in.b"]),
+        "fewer": coverage(consumer.cluster, ["in.a"]),
+        "says nothing": b"",
+        "none yet": None,
+    }[covered]
+    before = thread._covering.metadata(["in.a"]).encode()
+    await thread._look_for_topics(Patience())
+    assert consumer.rejoins == rejoins
+    assert (thread._covering.metadata(["in.a"]).encode() != before) is bool(rejoins)

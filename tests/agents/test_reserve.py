@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bus.agents import reserve
+from bus.agents import reserve, supervisor
 from bus.agents.role import Role
 from bus.agents.supervisor import Slot, Supervisor
 
@@ -27,16 +27,17 @@ FUND = ObedientSlot(role=Role.FUND, number=0)
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reserve, "LOOK_S", 0.1)
+    monkeypatch.setattr(reserve, "START_AFTER_S", 0.1)
+    monkeypatch.setattr(supervisor, "HEALTHY_AFTER_S", 0.0)
 
 
 @asynccontextmanager
 async def supervised(log_folder: Path) -> AsyncIterator[Supervisor]:
-    supervisor = Supervisor([FUND], log_folder=log_folder)
-    running = asyncio.create_task(supervisor.run())
+    current = Supervisor([FUND], log_folder=log_folder)
+    running = asyncio.create_task(current.run())
     try:
         async with asyncio.timeout(_PATIENCE_S):
-            yield supervisor
+            yield current
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -52,28 +53,28 @@ def _children() -> set[int]:
     return {child.pid for child in psutil.Process(os.getpid()).children()}
 
 
-async def _in_reserve(supervisor: Supervisor, before: set[int]) -> int:
+async def _in_reserve(current: Supervisor, before: set[int]) -> int:
     """Wait for the worker and for the process in reserve; give the latter."""
 
     def others() -> set[int]:
-        workers = {process.pid for process in supervisor.processes.values()}
+        workers = {process.pid for process in current.processes.values()}
         return _children() - before - workers
 
-    await _until(lambda: bool(supervisor.processes) and len(others()) == 1)
+    await _until(lambda: bool(current.processes) and len(others()) == 1)
     (pid,) = others()
     return pid
 
 
 async def test_a_killed_workers_place_is_taken_by_the_process_in_reserve(tmp_path: Path) -> None:
     log, before = tmp_path / "fund-0.log", _children()
-    async with supervised(tmp_path) as supervisor:
-        waiting = await _in_reserve(supervisor, before)
+    async with supervised(tmp_path) as current:
+        waiting = await _in_reserve(current, before)
         await _until(lambda: log.read_text() == "fund 0 0\n")
-        supervisor.processes[FUND].kill()
-        await _until(lambda: supervisor.processes[FUND].pid == waiting)
+        current.processes[FUND].kill()
+        await _until(lambda: current.processes[FUND].pid == waiting)
         await _until(lambda: log.read_text().count("\n") == 2)
         assert log.read_text() == "fund 0 0\nfrom-reserve fund 0 1\n"
-        assert await _in_reserve(supervisor, before) != waiting
+        assert await _in_reserve(current, before) != waiting
     assert not _children() - before
 
 
@@ -81,12 +82,26 @@ async def test_a_worker_is_started_when_the_process_in_reserve_was_killed_too(
     tmp_path: Path,
 ) -> None:
     log, before = tmp_path / "fund-0.log", _children()
-    async with supervised(tmp_path) as supervisor:
-        waiting = await _in_reserve(supervisor, before)
-        first = supervisor.processes[FUND].pid
+    async with supervised(tmp_path) as current:
+        waiting = await _in_reserve(current, before)
+        first = current.processes[FUND].pid
         psutil.Process(waiting).kill()
         await _until(lambda: waiting not in _children())
-        supervisor.processes[FUND].kill()
+        current.processes[FUND].kill()
         await _until(lambda: log.read_text().count("fund 0 1\n") == 1)
-        assert supervisor.processes[FUND].pid not in {first, waiting}
+        assert current.processes[FUND].pid not in {first, waiting}
+    assert not _children() - before
+
+
+async def test_a_worker_that_ended_at_once_is_started_from_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "HEALTHY_AFTER_S", 60.0)
+    log, before = tmp_path / "fund-0.log", _children()
+    async with supervised(tmp_path) as current:
+        waiting = await _in_reserve(current, before)
+        current.processes[FUND].kill()
+        await _until(lambda: log.read_text().count("fund 0 1\n") == 1)
+        assert current.processes[FUND].pid != waiting
+        assert "from-reserve" not in log.read_text()
     assert not _children() - before

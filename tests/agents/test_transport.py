@@ -187,6 +187,22 @@ async def test_fetches_wait_for_many_records_while_many_flow_and_for_the_first_e
     assert cast("Any", few._thread).dense == [False, False, False]
 
 
+async def test_a_batch_that_found_no_room_before_a_rebalance_is_waited_for_no_more() -> None:
+    consumer = scripted([{QUIET: [Raw(offset=4)]}, {QUIET: [Raw(offset=5)]}], None)
+    room: asyncio.Queue[PartitionBatch] = asyncio.Queue(maxsize=1)
+    cast("BatchApp", consumer.app).batches = cast("Any", room)
+    consumer._next = {QUIET: 4}
+    draining = asyncio.create_task(consumer._drain_messages(consumer))
+    async with asyncio.timeout(5):
+        while consumer._in_flight < 2:
+            await asyncio.sleep(0)
+    consumer.stop_flow()
+    await draining
+    assert not consumer._idle.is_set(), "the first is in the agent's hands"
+    consumer.settle(room.get_nowait())
+    assert consumer._idle.is_set()
+
+
 class Unsought(ScriptedConsumer):
     """Hears in its first fetch of a partition whose position nobody has sought yet."""
 

@@ -53,9 +53,12 @@ class Noting(BatchProducer):
     def __init__(self) -> None:
         super().__init__(UNREACHED, "unused")
         self.sent: list[int] = []
+        self.sent_when_others_ran: list[int] = []
 
     async def send(self, deliveries: Sequence[Delivery]) -> list[asyncio.Future[object]]:
         self.sent.append(deliveries[0].partition)
+        note = self.sent_when_others_ran.append
+        asyncio.get_running_loop().call_soon(lambda: note(len(self.sent)))
         done: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         done.set_result(None)
         return [done]
@@ -75,5 +78,7 @@ async def test_what_waits_travels_with_the_batch_that_is_due() -> None:
     await outlet.add(second)
     await outlet.send_due()
     assert producer.sent == [0, 2]
+    await asyncio.sleep(0)
+    assert producer.sent_when_others_ran == [2, 2], "the producer has all before it sends any"
     await outlet.settle()
     assert len(producer.sent) == 2

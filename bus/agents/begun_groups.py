@@ -11,8 +11,8 @@ from collections.abc import Collection, Sequence
 
 from faust.types import TP
 
-from bus.enforce.groups import incomplete_tail
 from bus.model.record import RawRecord
+from bus.wire.groups import incomplete_tail
 
 
 class BegunGroups:

@@ -23,10 +23,10 @@ from bus.observe import series
 from bus.observe.happenings import BatchEnforced, batch_enforced
 from bus.observe.meter import Meter
 from bus.observe.series import Work
-from bus.route.delivery import Delivery
 from bus.route.plan import plan
 from bus.texts import message
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 from bus.wire.release import Run, runs_of
 from bus.wire.signature import BatchSigner, SignatureChecker
 

@@ -10,8 +10,8 @@ import faust
 
 from bus.agents.awaited import catalogue_of
 from bus.agents.fault import stopping_on_fault
-from bus.agents.grouping import waiting_batches
 from bus.agents.transport import BatchApp, PartitionBatch
+from bus.agents.waiting import waiting_batches
 from bus.fund.batch import FundBatch, FundRecord
 from bus.fund.layout import layouts_of
 from bus.fund.store import FundStore

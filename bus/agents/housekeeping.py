@@ -31,8 +31,8 @@ from bus.postgres.session import BY_INDEX
 from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
 from bus.quarantine.sweep import START, Place
-from bus.route.delivery import Delivery
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import faust
 
 from bus.agents.fault import stopping_on_fault
-from bus.agents.grouping import waiting_batches
 from bus.agents.transport import BatchApp, PartitionBatch
+from bus.agents.waiting import waiting_batches
 from bus.observe.meter import Meter
 from bus.observe.series import Work
 from bus.quarantine.reading import parse_entry

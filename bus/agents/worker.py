@@ -14,7 +14,7 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from bus.agents.role import Role
 from bus.agents.transport import BatchApp
 from bus.catalogue.parties import BUS
 from bus.errors import DocumentError, Unavailable
-from bus.fund.layout import Layouts, layouts_of
+from bus.fund.layout import layouts_of
 from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.producer import BatchProducer
@@ -210,7 +210,8 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 dsn = installation.fund_dsn()
                 store = await FundStore.open(dsn, layouts)
                 stack.push_async_callback(store.close)
-                app = BatchApp(reading(fund.PATTERN, _fund_positions(dsn, layouts), PROMPT))
+                positions = _stored(partial(FundStore.open, dsn, layouts))
+                app = BatchApp(reading(fund.PATTERN, positions, PROMPT))
                 fund.register(
                     app,
                     fund.Funding(
@@ -226,7 +227,7 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)
                 stack.push_async_callback(custody.close)
-                positions = _quarantine_positions(dsn)
+                positions = _stored(partial(QuarantineStore.open, dsn))
                 app = BatchApp(reading(quarantine.PATTERN, positions, PATIENT))
                 quarantine.register(app, quarantine.Custody(store=custody, meter=meter))
             case _:
@@ -237,22 +238,12 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
         yield app
 
 
-def _fund_positions(dsn: str, layouts: Layouts) -> PositionSource:
+def _stored(opened: Callable[[], Awaitable[FundStore | QuarantineStore]]) -> PositionSource:
+    """Give positions from where they are kept together with the rows."""
+
     async def positions(assigned: Iterable[TP]) -> Mapping[TP, int]:
         # Why its own connection: Faust asks in the consumer's thread, with another event loop.
-        store = await FundStore.open(dsn, layouts)
-        try:
-            stored = await store.positions({(tp.topic, tp.partition): 0 for tp in assigned})
-        finally:
-            await store.close()
-        return {TP(*place): offset for place, offset in stored.items()}
-
-    return positions
-
-
-def _quarantine_positions(dsn: str) -> PositionSource:
-    async def positions(assigned: Iterable[TP]) -> Mapping[TP, int]:
-        store = await QuarantineStore.open(dsn)
+        store = await opened()
         try:
             stored = await store.positions({(tp.topic, tp.partition): 0 for tp in assigned})
         finally:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bus.client.repeats import WINDOW_RECORDS, RecentIds
-from bus.enforce.groups import incomplete_tail
 from bus.kafka.reading import learn_topics
 from bus.model.record import RawRecord
+from bus.wire.groups import incomplete_tail
 
 
 @dataclass(slots=True, kw_only=True)

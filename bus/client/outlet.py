@@ -11,12 +11,11 @@ from typing import Any, Final, TypeVar
 from aiokafka.partitioner import DefaultPartitioner
 
 from bus.client.faults import translated
-from bus.enforce.groups import GROUP_BYTES_MAX
 from bus.errors import DocumentError, Unavailable, Words
 from bus.kafka.producer import BatchProducer
-from bus.route.delivery import Delivery
-from bus.route.plan import sign
 from bus.texts import message
+from bus.wire.delivery import Delivery, sign
+from bus.wire.groups import GROUP_BYTES_MAX
 from bus.wire.headers import headers_bytes
 from bus.wire.signature import BATCH_LEAVES_MAX, BatchSigner
 

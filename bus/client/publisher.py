@@ -47,9 +47,9 @@ from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Envelope, Lane
 from bus.process.lock import alone
-from bus.route.delivery import Delivery
 from bus.texts import message
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 from bus.wire.headers import compose
 from bus.wire.signature import BatchSigner
 

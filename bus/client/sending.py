@@ -25,8 +25,8 @@ from bus.client.rows import PreparedRow, UnsendableRow, unsendable
 from bus.errors import DocumentError
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.record import GROUP_RECORDS_MAX, Envelope, Group, Lane
-from bus.route.delivery import Delivery
 from bus.texts import message
+from bus.wire.delivery import Delivery
 from bus.wire.frame import schema_id_of
 from bus.wire.headers import format_time, with_group
 from bus.wire.record_id import record_id

@@ -36,7 +36,6 @@ from bus.client.gateway import Gateway
 from bus.client.group_positions import set_positions
 from bus.client.lookout import Lookout
 from bus.client.proof import claimed_catalogue, prove
-from bus.enforce.groups import units
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.closing import stop_consumer
@@ -44,6 +43,7 @@ from bus.kafka.cluster import Cluster
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import RawRecord, RegistryRecord
 from bus.texts import message
+from bus.wire.groups import units
 from bus.wire.signature import SignatureChecker
 from bus.wire.topics import Position
 

@@ -22,7 +22,7 @@ from bus.demo.programme import EDUCATION, TOLYATTI_SCHOOLS, Programme, Publicati
 from bus.errors import InvariantBroken
 from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from bus.wire.topics import Inbound
 from bus.wiring import Installation
 

@@ -1,24 +1,17 @@
 """Records that are taken together or not at all: what one member's fate does to the others.
 
-A group's members lie side by side in one topic-partition, in the order of their indexes, because
-their sender wrote them as one Kafka batch. Where the run is not whole, or one member is refused,
-no member goes on. Source: ADR-0013.
+Where the run of a group is not whole, or one member is refused, no member goes on.
+Source: ADR-0013.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from itertools import pairwise
-from typing import Final, TypeVar
+from collections.abc import Sequence
 
-from bus.model.record import Group, RawRecord
+from bus.model.record import Group
 from bus.model.verdict import Accepted, Quarantined, Reason, Verdict
+from bus.wire.groups import GROUP_BYTES_MAX, units
 from bus.wire.headers import group_of, headers_bytes
-
-GROUP_BYTES_MAX: Final = 384 * 1024
-"""Keys, values and headers of all members together."""
-T = TypeVar("T")
 
 
 def judge_groups(verdicts: Sequence[Verdict]) -> list[Verdict]:
@@ -38,37 +31,6 @@ def judge_groups(verdicts: Sequence[Verdict]) -> list[Verdict]:
         refusal = None if groups[len(judged)] is None else _refusal(unit, groups[len(judged)])
         judged += unit if refusal is None else [_set_aside(one, refusal) for one in unit]
     return judged
-
-
-def units(items: Sequence[T], groups: Sequence[Group | None]) -> Iterator[Sequence[T]]:
-    """Cut items into what belongs together: the run of a group, or one item that has none.
-
-    Args:
-        items: In offset order.
-        groups: Of each item. A run ends where the next item is not the following member.
-    """
-    start = 0
-    for place in range(1, len(items) + 1):
-        if place == len(items) or not _follows(groups[place - 1], groups[place]):
-            yield items[start:place]
-            start = place
-
-
-def incomplete_tail(records: Sequence[RawRecord]) -> int:
-    """Count the records at the end that begin a group whose other members are still to come."""
-    if not records:
-        return 0
-    last = group_of(records[-1].headers)
-    if last is None or last.index == last.size - 1 or last.index >= len(records):
-        return 0
-    run = [group_of(record.headers) for record in records[-last.index - 1 :]]
-    is_begun = run[0] is not None and run[0].index == 0
-    is_run = all(_follows(one, following) for one, following in pairwise(run))
-    return len(run) if is_begun and is_run else 0
-
-
-def _follows(group: Group | None, following: Group | None) -> bool:
-    return group is not None and following == replace(group, index=group.index + 1)
 
 
 def _group(verdict: Verdict) -> Group | None:

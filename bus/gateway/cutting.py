@@ -11,8 +11,8 @@ from bus.gateway.fund_versions import FundVersion
 from bus.model.identifiers import DatasetCode
 from bus.model.record import Headers
 from bus.model.verdict import Accepted, Malformed
-from bus.route.delivery import Delivery
-from bus.route.plan import project, sign
+from bus.route.plan import project
+from bus.wire.delivery import Delivery, sign
 from bus.wire.headers import accepted_headers, compose
 from bus.wire.load_page import LoadedRecord, signed_topic
 from bus.wire.signature import BatchSigner

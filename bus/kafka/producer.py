@@ -10,16 +10,16 @@ from typing import Final, Self
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from bus.enforce.groups import units
 from bus.errors import InvariantBroken
 from bus.kafka.cluster import Cluster
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
+from bus.wire.groups import units
 from bus.wire.headers import headers_bytes
 
 _LINGER_MS: Final = 5
 _BATCH_BYTES: Final = 256 * 1024
 _GROUP_BATCH_BYTES: Final = 480 * 1024
-"""Of a batch that holds a group: `bus.enforce.groups.GROUP_BYTES_MAX` and what the bus adds, under
+"""Of a batch that holds a group: `bus.wire.groups.GROUP_BYTES_MAX` and what the bus adds, under
 the 512 KiB that accepted topics take."""
 _RECORD_BYTES: Final = 32
 """Of Kafka's own fields in a record, at most."""
@@ -140,7 +140,7 @@ class BatchProducer:
                     raise InvariantBroken(
                         f"{delivery.topic}/{delivery.partition}: group {delivery.group} is larger "
                         "than one Kafka batch; nothing of it is sent. Compare GROUP_BYTES_MAX of "
-                        "bus/enforce/groups.py with the limits of bus/kafka/producer.py."
+                        "bus/wire/groups.py with the limits of bus/kafka/producer.py."
                     )
         yield batch
 

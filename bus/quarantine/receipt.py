@@ -16,8 +16,8 @@ from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.model.record import RawRecord
 from bus.model.verdict import Reason
 from bus.quarantine.entry import QuarantineState
-from bus.route.delivery import Delivery
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from bus.quarantine.decisions import DecisionStore
 from bus.quarantine.entry import QuarantineState
 from bus.quarantine.rehearsal import WaitingEntry, rehearse
 from bus.quarantine.sweep import START
-from bus.route.delivery import Delivery
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 from bus.wire.headers import group_of
 from bus.wire.release import ReleasedRecord, release_headers
 from bus.wire.signature import SignatureChecker

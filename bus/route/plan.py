@@ -12,19 +12,18 @@ from typing import assert_never
 
 from bus.catalogue.agreement import matches
 from bus.catalogue.snapshot import Cut, Projection, Snapshot
-from bus.enforce.groups import units
 from bus.model.record import Group, Headers, RawRecord
 from bus.model.verdict import Accepted, Quarantined, Verdict
-from bus.route.delivery import Delivery
 from bus.wire import topics
+from bus.wire.delivery import Delivery, sign
+from bus.wire.groups import units
 from bus.wire.headers import (
     accepted_headers,
     quarantine_headers,
-    signed_values,
     view_headers,
     with_group,
 )
-from bus.wire.signature import BATCH_LEAVES_MAX, BatchSigner, leaf_hash
+from bus.wire.signature import BatchSigner
 
 
 def plan(
@@ -147,20 +146,3 @@ def _cut_value(raw: RawRecord, spans: Sequence[int], cut: Cut) -> bytes:
     assert value is not None
     kept = [value[spans[place] : spans[place + 1]] for place in cut.field_places]
     return b"".join([cut.frame, *kept])
-
-
-def sign(batch: Sequence[Delivery], signer: BatchSigner) -> None:
-    """Add header `bus_sig` to deliveries that go to one topic-partition together."""
-    for start in range(0, len(batch), BATCH_LEAVES_MAX):
-        part = batch[start : start + BATCH_LEAVES_MAX]
-        leaves = [
-            leaf_hash(
-                delivery.topic,
-                delivery.key or b"",
-                signed_values(delivery.headers),
-                delivery.value or b"",
-            )
-            for delivery in part
-        ]
-        for delivery, signature in zip(part, signer.sign(leaves), strict=True):
-            delivery.headers.append(("bus_sig", signature))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from faust.types import TP
 
 from bus.agents.begun_groups import BegunGroups
-from bus.enforce.groups import units
 from bus.model.record import Group, RawRecord
+from bus.wire.groups import units
 from bus.wire.headers import group_of, with_group
 from tests.factories import Raw
 

@@ -11,7 +11,6 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from bus.catalogue.parties import BUS
-from bus.enforce.groups import units
 from bus.fund.layout import layouts_of
 from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueReader
@@ -20,6 +19,7 @@ from bus.model.record import RawRecord
 from bus.model.verdict import Reason, Stage
 from bus.quarantine.entry import QuarantineState
 from bus.quarantine.store import QuarantineDetail, QuarantineStore
+from bus.wire.groups import units
 from bus.wire.headers import group_of
 from bus.wiring import Installation
 from tests.bad_input.bench import Bench

@@ -13,7 +13,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 
 from bus.kafka.cluster import Cluster
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from tests.bench.resident_documents import PARTITIONS, Bare
 
 TIMEOUT_S: Final = 60.0

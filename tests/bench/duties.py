@@ -37,9 +37,9 @@ from bus.kafka.producer import BatchProducer
 from bus.kafka.tolerant_records import read_tolerantly
 from bus.model.identifiers import KeyId, SystemCode
 from bus.model.record import Operation
-from bus.route.delivery import Delivery
-from bus.route.plan import plan, sign
+from bus.route.plan import plan
 from bus.wire import topics
+from bus.wire.delivery import Delivery, sign
 from bus.wire.record_id import record_id
 from bus.wire.signature import BatchSigner, SignatureChecker
 from tests.bench.figures import spread

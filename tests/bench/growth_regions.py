@@ -12,7 +12,7 @@ from bus.agents.role import Role
 from bus.agents.supervisor import Slot
 from bus.kafka.producer import BatchProducer
 from bus.observe.report import WorkerReport
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from tests.bench.children import child
 from tests.bench.figures import rounded
 from tests.bench.installed import (

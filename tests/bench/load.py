@@ -23,9 +23,8 @@ from bus.catalogue.region import Region
 from bus.catalogue.snapshot import instant_ms, locked_schema_id
 from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, SystemCode
 from bus.model.record import Envelope, Lane, Operation
-from bus.route.delivery import Delivery
-from bus.route.plan import sign
 from bus.wire import topics
+from bus.wire.delivery import Delivery, sign
 from bus.wire.frame import frame
 from bus.wire.headers import compose, format_time
 from bus.wire.record_id import record_id

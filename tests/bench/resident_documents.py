@@ -16,9 +16,8 @@ import fastavro
 from bus.catalogue.snapshot import Snapshot
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 from bus.model.record import Envelope, Lane, Operation
-from bus.route.delivery import Delivery
-from bus.route.plan import sign
 from bus.wire import topics
+from bus.wire.delivery import Delivery, sign
 from bus.wire.frame import frame
 from bus.wire.headers import compose
 from bus.wire.record_id import record_id

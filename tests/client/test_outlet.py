@@ -9,7 +9,7 @@ import pytest
 from bus.client.outlet import LINGER_S, Outlet, size_bytes_of
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from bus.wire.signature import BATCH_LEAVES_MAX
 from tests.factories import one_signed, signed, signer, unsigned
 

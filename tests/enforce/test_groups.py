@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bus.enforce.groups import GROUP_BYTES_MAX, incomplete_tail, units
 from bus.enforce.judge import judge
 from bus.model.record import Group
 from bus.model.verdict import Accepted, Reason, Verdict
+from bus.wire.groups import GROUP_BYTES_MAX, incomplete_tail, units
 from bus.wire.headers import headers_bytes, with_group
 from bus.wire.signature import SignatureChecker
 from tests import factories

@@ -9,11 +9,11 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bus.enforce.groups import units
 from bus.enforce.judge import judge
 from bus.model.identifiers import RecordId
 from bus.model.record import Group, Operation
 from bus.model.verdict import Accepted, Verdict
+from bus.wire.groups import units
 from bus.wire.headers import SIGNED, group_of, with_group
 from bus.wire.signature import SignatureChecker
 from tests import factories

@@ -30,9 +30,8 @@ from bus.kafka.producer import BatchProducer
 from bus.kafka.scan import offsets, read_whole, topic_partitions
 from bus.model.identifiers import SystemCode
 from bus.model.record import Operation, RawRecord
-from bus.route.delivery import Delivery
-from bus.route.plan import sign
 from bus.wire import topics
+from bus.wire.delivery import Delivery, sign
 from bus.wire.headers import group_of
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET, SYSTEM, VALID, unsigned

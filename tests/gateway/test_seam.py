@@ -16,9 +16,9 @@ from bus.gateway import beginning
 from bus.gateway.process import serving
 from bus.kafka.producer import BatchProducer
 from bus.kafka.scan import offsets, read_whole, topic_partitions
-from bus.route.delivery import Delivery
 from bus.route.plan import plan
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 from bus.wire.signature import SignatureChecker
 from bus.wiring import Installation
 from tests.factories import SOURCE

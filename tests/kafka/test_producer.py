@@ -15,7 +15,7 @@ from bus.kafka import producer as module
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.model.record import Group
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 
 LIMIT = 4_000
 GROUP_LIMIT = 480 * 1024

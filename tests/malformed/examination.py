@@ -15,8 +15,8 @@ from bus.fund.layout import DatasetLayout, Layouts, layouts_of
 from bus.model.identifiers import KeyId
 from bus.model.verdict import Accepted, Quarantined, Reason, Stage, Verdict
 from bus.quarantine.reading import parse_entry
-from bus.route.delivery import Delivery
 from bus.route.plan import plan
+from bus.wire.delivery import Delivery
 from bus.wire.frame import FRAME_BYTES
 from bus.wire.headers import SIGNED, compose, parse_delivered
 from bus.wire.signature import BatchSigner

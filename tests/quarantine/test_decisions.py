@@ -15,7 +15,7 @@ from bus.quarantine.decision import DecisionKind, Grounds, Selection, grounds_of
 from bus.quarantine.decisions import DecisionStore
 from bus.quarantine.release import ReleaseReport, release, try_release
 from bus.quarantine.store import QuarantineStore
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from tests.factories import AGENCY, DATASET, Raw, one_signed, signed, snapshot, unsigned
 from tests.fund.samples import PLACE, SAMARA, SCHOOLS, batch, record
 from tests.quarantine.waiting import (

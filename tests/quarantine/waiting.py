@@ -8,7 +8,7 @@ from bus.model.verdict import Reason, Severity, Violation
 from bus.quarantine.decision import DecisionKind, Grounds, grounds_of
 from bus.quarantine.entry import QuarantineEntry
 from bus.quarantine.store import QuarantineBatch, QuarantineStore
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from bus.wire.release import ReleasedRecord, unwrap
 from tests.factories import AGENCY, DATASET, Raw
 

@@ -10,8 +10,8 @@ from bus.enforce.judge import judge
 from bus.model.record import Group
 from bus.model.verdict import Verdict
 from bus.quarantine.reading import parse_entry
-from bus.route.delivery import Delivery
 from bus.route.plan import plan
+from bus.wire.delivery import Delivery
 from bus.wire.frame import schema_id_of
 from bus.wire.headers import group_of, parse_delivered, signed_values, with_group
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature

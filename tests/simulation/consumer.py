@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 from bus.client.assignment import Reading
 from bus.client.proof import claimed_catalogue, prove
-from bus.enforce.groups import units
 from bus.model.record import RawRecord, RegistryRecord
+from bus.wire.groups import units
 from tests.factories import DATASET
 from tests.simulation.catalogue import CHECKER, catalogue
 from tests.simulation.log import Log, Place

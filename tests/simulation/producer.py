@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from random import Random
 
-from bus.enforce.groups import units
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
+from bus.wire.groups import units
 from tests.simulation.log import Place, Unplaced
 
 

@@ -15,8 +15,7 @@ from bus.client.decision import KnownVersion, Next, Standing, decide_numbered
 from bus.client.own_log import Source, fingerprint_of, own_version
 from bus.client.run import Run
 from bus.client.sending import Chosen, as_group
-from bus.route.delivery import Delivery
-from bus.route.plan import sign
+from bus.wire.delivery import Delivery, sign
 from tests.chaos.history import Event, Fate, Outcome, Sent
 from tests.factories import AGENCY, DATASET, SYSTEM
 from tests.simulation.broken import Broken

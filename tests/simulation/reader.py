@@ -98,7 +98,7 @@ class Reader:
         )
 
     def take_all(self) -> list[PartitionBatch]:
-        """Take what waits, joined by partition, as `bus.agents.grouping.waiting_batches` does."""
+        """Take what waits, joined by partition, as `bus.agents.waiting.waiting_batches` does."""
         runs: dict[Place, PartitionBatch] = {}
         while self.waiting:
             batch = self.waiting.popleft()

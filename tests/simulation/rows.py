@@ -9,8 +9,8 @@ from functools import cache
 from bus.client.decision import Next
 from bus.client.sending import Chosen
 from bus.model.record import Envelope, Lane
-from bus.route.delivery import Delivery
 from bus.wire import topics
+from bus.wire.delivery import Delivery
 from bus.wire.headers import compose
 from bus.wire.record_id import record_id
 from tests import factories

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from bus.contracts.rule_source import PATTERN_TEXT_MAX
-from bus.enforce.groups import GROUP_BYTES_MAX
 from bus.enforce.judge import KEY_BYTES_MAX, VALUE_BYTES_MAX
 from bus.model.record import GROUP_RECORDS_MAX
 from bus.model.verdict import Reason
 from bus.texts import Language, text
+from bus.wire.groups import GROUP_BYTES_MAX
 from bus.wire.headers import HEADERS_BYTES_MAX, HEADERS_MAX
 
 ROOT: Final = Path(__file__).parents[2]

@@ -30,7 +30,7 @@ from bus.contracts.compile import Examine
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.model.verdict import Examined
-from bus.route.delivery import Delivery
+from bus.wire.delivery import Delivery
 from tests.bench.resident_documents import REGION, SCHEMA_ID
 from tests.bench.variants.job import Job, read_job, tell_done, tell_first
 

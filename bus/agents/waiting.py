@@ -9,7 +9,7 @@ from faust.types import ChannelT
 
 from bus.agents.transport import PartitionBatch
 
-GROUP_RECORDS_MAX: Final = 8_000
+TRANSACTION_RECORDS_MAX: Final = 8_000
 
 
 def waiting_batches(
@@ -34,6 +34,6 @@ def waiting_batches(
             place = (batch.topic, batch.partition)
             runs[place] = batch if place not in runs else runs[place].joined_with(batch)
             records += len(batch.records)
-        if records >= GROUP_RECORDS_MAX or queue.empty():
+        if records >= TRANSACTION_RECORDS_MAX or queue.empty():
             return list(runs.values())
         batch = queue.get_nowait()

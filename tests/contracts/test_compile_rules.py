@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
@@ -134,6 +134,14 @@ CASES: list[tuple[object, dict[str, object], list[Any], list[Any]]] = [
 
 def label(case: tuple[object, dict[str, object], list[Any], list[Any]]) -> str:
     return f"{case[1]['kind']}-{case[0]}"
+
+
+def test_every_kind_of_rule_has_a_case_and_so_a_null_one() -> None:
+    kinds = {
+        get_args(model.model_fields["kind"].annotation)[0] for model in get_args(get_args(Rule)[0])
+    }
+    elsewhere = {"compare", "cel"}  # of two fields, and of any: below, and in test_cel_rules.py
+    assert {case[1]["kind"] for case in CASES} == kinds - elsewhere
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # not in its __all__
 
+from bus.agents.consumer_thread import SESSION_TIMEOUT_S
 from bus.agents.role import Role
 from bus.kafka.administration import connect_admin, settled
 from bus.model.identifiers import DatasetCode
@@ -48,12 +50,20 @@ async def owned(installation: Installation, *, at_least: int) -> int:
 async def test_a_topic_that_came_while_the_only_worker_was_away_is_read(
     installation: Installation, added: list[str]
 ) -> None:
+    log = installation.home / "log" / f"{Role.ENFORCE}-lone.log"
     with path.worker(installation, Role.ENFORCE):
         before = await owned(installation, at_least=1)
+    told, away_since_s = len(log.read_text()), time.monotonic()
     # Within the time of its session, in which Kafka gives a member what it had.
     client = connect_admin(installation.cluster_as_admin()).client
     for answer in client.create_topics([NewTopic(ADDED, PARTITIONS, 1)]).values():
         settled(answer, "adding a topic")
     added.append(ADDED)
     with path.worker(installation, Role.ENFORCE):
+        await target(installation, Role.ENFORCE)
+        away_s = time.monotonic() - away_since_s
         assert await owned(installation, at_least=before + 1) == before + PARTITIONS
+    if (
+        away_s < SESSION_TIMEOUT_S
+    ):  # else Kafka asked what it follows, and nothing was to be noticed
+        assert "topics.uncovered" in log.read_text()[told:]

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from bus import __version__
-from bus.agents.role import Role
 from bus.agents.transport import BatchApp
 from bus.catalogue.snapshot import Snapshot
 from bus.kafka.catalogue_topic import CatalogueFollower
@@ -31,6 +30,7 @@ from bus.observe.meter import Known, Meter
 from bus.observe.report import WorkerReport, announced
 from bus.observe.server import serving
 from bus.observe.watch import CatalogueProgress, Watch, Watched
+from bus.supervise.role import Role
 
 BEAT_EVERY_S: Final = 0.5
 HOUSEKEEPING_SLOT: Final = 0

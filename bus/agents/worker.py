@@ -1,8 +1,8 @@
 """One worker process: a role's agent on Faust, from start to a clean stop.
 
-`bus.agents.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`, or has it in
-reserve (`bus.agents.reserve`) and tells it the same when it is needed. It ends when it is told to
-(SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
+`bus.supervise.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`, or has it
+in reserve (`bus.supervise.reserve`) and tells it the same when it is needed. It ends when it is told
+to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.pace import PATIENT, PROMPT, Pace
-from bus.agents.reserve import awaited_placement
-from bus.agents.role import Role
 from bus.agents.transport import BatchApp
 from bus.catalogue.parties import BUS
 from bus.errors import DocumentError, Unavailable
@@ -43,6 +41,8 @@ from bus.process.lock import alone
 from bus.process.log import configure_logging
 from bus.quarantine.store import QuarantineStore
 from bus.settings import read_settings
+from bus.supervise.reserve import awaited_placement
+from bus.supervise.role import Role
 from bus.texts import message
 from bus.wire.signature import BatchSigner, SignatureChecker
 from bus.wiring import Installation

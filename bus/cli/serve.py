@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from bus.agents.role import Door, Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.cli.context import installation
 from bus.process.log import configure_logging
+from bus.supervise.role import Door, Role
+from bus.supervise.supervisor import Slot, Supervisor
 
 
 class Service(StrEnum):

@@ -13,8 +13,6 @@ from typing import Any, Final, TypeVar
 import psutil
 
 from bus.access.enrol import enrol_all
-from bus.agents.role import Door, Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region, parse_region
@@ -35,6 +33,8 @@ from bus.kafka.administration import connect_admin
 from bus.local import Engines
 from bus.model.identifiers import SystemCode
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.supervise.role import Door, Role
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.texts import message
 from bus.verify.check import verify
 from bus.wiring import Installation

@@ -1,6 +1,6 @@
 """The gateway's process, from start to a clean stop.
 
-`bus.agents.supervisor` starts it as `python -m bus.gateway.process`. It ends when it is told to
+`bus.supervise.supervisor` starts it as `python -m bus.gateway.process`. It ends when it is told to
 (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or when the catalogue can't
 be followed any more.
 """

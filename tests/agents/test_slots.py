@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bus.agents.role import Role
 from bus.agents.worker import take_slot
 from bus.errors import DocumentError
+from bus.supervise.role import Role
 
 
 async def test_a_slot_that_stays_taken_is_refused_and_names_its_holder(tmp_path: Path) -> None:

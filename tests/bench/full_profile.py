@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from bus.agents.role import Role
+from bus.supervise.role import Role
 from bus.wire import topics
 from bus.wire.signature import BatchSigner
 from tests.bench.broker_topics import BrokerTopics

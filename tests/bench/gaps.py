@@ -12,9 +12,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from bus.agents.consumer_thread import SESSION_TIMEOUT_S
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot
 from bus.model.identifiers import DatasetCode
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot
 from bus.wire import topics
 from tests.bench.children import Child, child
 from tests.bench.figures import rounded

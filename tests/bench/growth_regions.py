@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot
 from bus.kafka.producer import BatchProducer
 from bus.observe.report import WorkerReport
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot
 from bus.wire.delivery import Delivery
 from tests.bench.children import child
 from tests.bench.figures import rounded

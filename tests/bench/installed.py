@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bus.access.enrol import enrol_all
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region, parse_region
@@ -24,6 +22,8 @@ from bus.observe.report import WorkerReport, announced_targets, ask
 from bus.postgres.session import connect
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.wiring import Installation
 from tests.bench.options import say
 from tests.chaos.engines import Engines as Cluster

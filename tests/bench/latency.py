@@ -18,7 +18,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from bus.agents.role import Role
+from bus.supervise.role import Role
 from tests.bench.children import child
 from tests.bench.figures import percentiles, rounded
 from tests.bench.gaps import frozen_gap, killed_broker_gap, killed_gap

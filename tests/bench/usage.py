@@ -9,7 +9,7 @@ from typing import Any
 
 import psutil
 
-from bus.agents.supervisor import Supervisor
+from bus.supervise.supervisor import Supervisor
 from tests.bench.figures import rounded
 
 _MEBIBYTE = 1024 * 1024

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from bus.agents.supervisor import Supervisor
 from bus.errors import InvariantBroken
+from bus.supervise.supervisor import Supervisor
 from tests.bench.figures import rounded
 from tests.bench.installed import Arrivals, Installed, quarantined
 from tests.bench.options import say

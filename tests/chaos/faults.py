@@ -15,8 +15,8 @@ from typing import Final
 from confluent_kafka import ElectionType, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot
 from tests.chaos.schedule import Kind, PlannedFault
 from tests.chaos.world import World
 from tests.proxy import (

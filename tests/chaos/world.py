@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Final
 
 from bus.access.enrol import enrol_all
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.errors import Unavailable
 from bus.kafka.administration import connect_admin
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.wiring import Installation
 from tests.chaos.actors import Actor
 from tests.chaos.consumers import CONSUMERS, Consumer

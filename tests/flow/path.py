@@ -11,14 +11,14 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.parties import BUS
 from bus.catalogue.snapshot import Snapshot
 from bus.client import BatchSigner, Publisher, PublishReport
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.verify.check import verify
 from bus.verify.law import Verification
 from bus.wire import topics

@@ -10,10 +10,10 @@ import os
 import signal
 from contextlib import suppress
 
-from bus.agents.role import Role
 from bus.agents.worker import STOP_TIMEOUT_S
 from bus.local import read_engines, up
 from bus.local.layout import Layout
+from bus.supervise.role import Role
 from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET

@@ -17,8 +17,6 @@ from pathlib import Path
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot
 from bus.catalogue.parties import BUS
 from bus.client import (
     BatchSigner,
@@ -36,6 +34,8 @@ from bus.gateway.process import serving
 from bus.kafka.scan import offsets, topic_partitions
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.record import Group, Operation
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot
 from bus.wire.headers import format_time, with_group
 from bus.wire.record_id import record_id
 from bus.wiring import Installation

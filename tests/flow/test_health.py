@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bus.agents.role import Role
 from bus.local import read_engines
 from bus.local.layout import Layout
 from bus.observe.health import Ailment
 from bus.observe.report import Target, WorkerReport, announced_targets, ask
+from bus.supervise.role import Role
 from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET

@@ -10,10 +10,10 @@ import pytest
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]  # not in its __all__
 
 from bus.agents.consumer_thread import SESSION_TIMEOUT_S
-from bus.agents.role import Role
 from bus.kafka.administration import connect_admin, settled
 from bus.model.identifiers import DatasetCode
 from bus.observe.report import ask
+from bus.supervise.role import Role
 from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import AGENCY

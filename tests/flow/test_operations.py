@@ -16,8 +16,6 @@ import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.parties import BUS
 from bus.client import Annul, BatchSigner, Cease, Publisher, RowGiven, Subscriber
 from bus.errors import Unavailable
@@ -30,6 +28,8 @@ from bus.kafka.producer import BatchProducer
 from bus.kafka.scan import offsets, read_whole, topic_partitions
 from bus.model.identifiers import SystemCode
 from bus.model.record import Operation, RawRecord
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.wire import topics
 from bus.wire.delivery import Delivery, sign
 from bus.wire.headers import group_of

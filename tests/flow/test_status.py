@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot
 from bus.merge import Outcome
 from bus.model.record import Lane
 from bus.model.verdict import Reason
 from bus.observe.report import announced_targets, ask
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET
 from tests.flow import path

@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 
 from bus.access.enrol import enrol_all
-from bus.agents.role import Role
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
@@ -27,6 +26,7 @@ from bus.local import reset, up
 from bus.local.gateway_place import GatewayPlace, choose_gateway_place
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
+from bus.supervise.role import Role
 from bus.wiring import Installation
 from tests.factories import ROOT
 from tests.flow.path import worker

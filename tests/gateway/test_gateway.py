@@ -17,8 +17,6 @@ import aiohttp
 import pytest
 from aiokafka import TopicPartition
 
-from bus.agents.role import Door
-from bus.agents.supervisor import Slot, Supervisor
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.snapshot import instant_ms
@@ -30,6 +28,8 @@ from bus.gateway.process import serving
 from bus.kafka.scan import offsets, topic_partitions
 from bus.model.identifiers import SystemCode
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.supervise.role import Door
+from bus.supervise.supervisor import Slot, Supervisor
 from bus.wire.http_signature import sign_request
 from bus.wire.load_page import EntryVersion, LoadName, load_cursor, load_token
 from bus.wire.topics import Position

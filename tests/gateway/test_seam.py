@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bus.agents.role import Role
 from bus.catalogue.parties import BUS
 from bus.client import BatchSigner, DeliveredRecord
 from bus.enforce.judge import judge
@@ -17,6 +16,7 @@ from bus.gateway.process import serving
 from bus.kafka.producer import BatchProducer
 from bus.kafka.scan import offsets, read_whole, topic_partitions
 from bus.route.plan import plan
+from bus.supervise.role import Role
 from bus.wire import topics
 from bus.wire.delivery import Delivery
 from bus.wire.signature import SignatureChecker

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
 from bus.errors import DocumentError
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 
 
 async def test_a_worker_that_was_never_enrolled_is_not_started_again_and_says_so(

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bus.agents import reserve, supervisor
-from bus.agents.role import Role
-from bus.agents.supervisor import Slot, Supervisor
+from bus.supervise import reserve, supervisor
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
 
 _PATIENCE_S = 30
 
@@ -19,7 +19,7 @@ _PATIENCE_S = 30
 class ObedientSlot(Slot):
     @property
     def module(self) -> str:
-        return "tests.agents.obedient"
+        return "tests.supervise.obedient"
 
 
 FUND = ObedientSlot(role=Role.FUND, number=0)

@@ -2,7 +2,7 @@
 
 import sys
 
-from bus.agents.reserve import awaited_placement
+from bus.supervise.reserve import awaited_placement
 
 
 def main(arguments: list[str]) -> None:

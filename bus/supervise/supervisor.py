@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bus.agents.reserve import Placement, Reserve
-from bus.agents.role import Door, Role
 from bus.errors import DocumentError, Words
 from bus.process.exit_codes import EXIT_CONFIGURATION
+from bus.supervise.reserve import Placement, Reserve
+from bus.supervise.role import Door, Role
 from bus.texts import message
 
 logger = logging.getLogger(__name__)

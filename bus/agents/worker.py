@@ -1,8 +1,8 @@
 """One worker process: a role's agent on Faust, from start to a clean stop.
 
 `bus.supervise.supervisor` starts it as `python -m bus.agents.worker ROLE SLOT RESTARTS`, or has it
-in reserve (`bus.supervise.reserve`) and tells it the same when it is needed. It ends when it is told
-to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
+in reserve (`bus.supervise.reserve`) and tells it the same when it is needed. It ends when it is
+told to (SIGTERM, SIGINT), when its supervisor is gone (end of standard input) or at a fault.
 """
 
 from __future__ import annotations

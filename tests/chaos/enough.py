@@ -23,11 +23,17 @@ def untried(planned: Sequence[PlannedFault], bit: Mapping[Kind, int]) -> list[st
     return [f"{kind} met nothing" for kind in sorted({one.kind for one in planned} - met)]
 
 
-def unfenced(planned: Sequence[PlannedFault], fenced: int) -> list[str]:
-    """Say where workers of the fund were to be frozen till others had their work, and none was."""
+def unstopped(planned: Sequence[PlannedFault], stopped: int) -> list[str]:
+    """Say where workers of the fund were to be frozen till others had their work, and none was.
+
+    Args:
+        planned: All faults.
+        stopped: Workers that found on waking that they may not write: their position was moved,
+            or their transaction ended. A worker that had nothing in its hands finds neither.
+    """
     frozen = [one for one in planned if one.kind is Kind.FREEZE_WORKER]
     is_planned = any(one.target.startswith("fund-") for one in frozen)
-    return ["no frozen worker was fenced"] if is_planned and not fenced else []
+    return ["no frozen worker was kept from writing"] if is_planned and not stopped else []
 
 
 def unseen_places(evidence: Evidence, consumers: Collection[str]) -> list[str]:

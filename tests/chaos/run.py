@@ -22,7 +22,7 @@ from tests.chaos.checker import check
 from tests.chaos.collecting import collect, topics_of_consumers
 from tests.chaos.consumers import CONSUMERS
 from tests.chaos.controls import Broken
-from tests.chaos.enough import LONG_S, unfenced, unseen_places, untried
+from tests.chaos.enough import LONG_S, unseen_places, unstopped, untried
 from tests.chaos.faults import befall
 from tests.chaos.history import History, Outcome, read_history
 from tests.chaos.recovery import ProgressWatch, recoveries, summary
@@ -37,6 +37,7 @@ _WARM_UP_S: Final = 120.0
 _ALIVE_S: Final = 120.0
 _TOLD_EACH_S: Final = 15.0
 _FENCED: Final = "exit=75"
+_ENDED_IN_TRANSACTION: Final = "PostgreSQL says 25P03"
 _STAGES: Final = {
     "in.": topics.ENFORCE_GROUP,
     "accepted.": topics.FUND_GROUP,
@@ -64,6 +65,8 @@ class Report:
     """Producer → records."""
     fenced: int = 0
     """Workers that ended because another had moved their position."""
+    ended_in_transaction: int = 0
+    """Workers whose transaction PostgreSQL had ended while they were frozen in it."""
     problems: list[str] = field(default_factory=list)
     """Why the run says less than it should; it is then no proof."""
 
@@ -83,6 +86,7 @@ class Report:
             "records": self.records,
             "acknowledged": self.acknowledged_by,
             "fenced": self.fenced,
+            "ended_in_transaction": self.ended_in_transaction,
             "anomalies": dict(sorted(Counter(one.name for one in self.anomalies).items())),
             "problems": self.problems,
             "recover_s": self.recover_s,
@@ -131,7 +135,8 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     await _rest(world)
     telling.cancel()
     report.recover_s = summary(recoveries(ends_s, watch.stop()))
-    report.fenced = _fenced(world)
+    report.fenced = _count_in_logs(world, _FENCED)
+    report.ended_in_transaction = _count_in_logs(world, _ENDED_IN_TRANSACTION)
     # Why without: millions of objects come and none goes; Python would look through all of them
     # again and again.
     gc.disable()
@@ -244,9 +249,9 @@ def _acknowledged(history: History) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _fenced(world: World) -> int:
+def _count_in_logs(world: World, words: str) -> int:
     logs = (world.folder / "home" / "log").glob("*.log")
-    return sum(log.read_text(encoding="utf-8", errors="replace").count(_FENCED) for log in logs)
+    return sum(log.read_text(encoding="utf-8", errors="replace").count(words) for log in logs)
 
 
 def _too_little(world: World, report: Report, planned: Sequence[PlannedFault]) -> list[str]:
@@ -259,7 +264,7 @@ def _too_little(world: World, report: Report, planned: Sequence[PlannedFault]) -
     if report.seconds >= LONG_S:
         lacking += untried(planned, report.faults)
         if world.broken is None:  # else there may be no fence
-            lacking += unfenced(planned, report.fenced)
+            lacking += unstopped(planned, report.fenced + report.ended_in_transaction)
     return lacking
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.enough import LONG_S, unfenced, unseen_places, untried
+from tests.chaos.enough import LONG_S, unseen_places, unstopped, untried
 from tests.chaos.evidence import Evidence, LawBalance
 from tests.chaos.fake_bus import clean_run
 from tests.chaos.fake_run import ENTITLED
@@ -32,11 +32,11 @@ def test_a_planned_kind_that_met_nothing_is_named_and_one_that_was_not_planned_i
     assert untried([one for one in PLANNED if one.kind is not Kind.CUT], bit) == []
 
 
-def test_frozen_workers_of_the_fund_have_to_be_fenced() -> None:
-    assert unfenced(PLANNED, 0) == ["no frozen worker was fenced"]
-    assert unfenced(PLANNED, 1) == []
+def test_frozen_workers_of_the_fund_have_to_be_kept_from_writing() -> None:
+    assert unstopped(PLANNED, 0) == ["no frozen worker was kept from writing"]
+    assert unstopped(PLANNED, 1) == []
     freezes = [one for one in PLANNED if one.kind is Kind.FREEZE_WORKER]
-    assert unfenced([one for one in freezes if one.target == "enforce-0"], 0) == []
+    assert unstopped([one for one in freezes if one.target == "enforce-0"], 0) == []
 
 
 def test_a_run_that_saw_something_of_everything_lacks_nothing() -> None:

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum, unique
-from typing import assert_never
+from typing import Final
 
+from bus.catalogue.row_limits import read_limit, side_of, territory_prefix
 from bus.contracts.rules import Text
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 
@@ -20,6 +21,16 @@ class ConditionOperator(StrEnum):
     ONE_OF = "one_of"
     PREFIX = "prefix"
     """The value begins with one of the condition's values: codes that are hierarchies."""
+    TERRITORY = "territory"
+    """The value is the ОКТМО code of one of the territories, or of something within."""
+    AT_LEAST = "at_least"
+    """The value is the condition's one value or above it; a day holds all moments of it (UTC)."""
+    AT_MOST = "at_most"
+    """The value is the condition's one value or below it."""
+
+
+_LIMITS: Final = {ConditionOperator.AT_LEAST: 1, ConditionOperator.AT_MOST: -1}
+"""On which side of the limit a value may lie."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +41,8 @@ class Condition:
     """Top-level field that the contract marks immutable."""
     op: ConditionOperator
     values: tuple[str, ...]
-    """Texts; whole numbers are compared by their decimal digits, booleans as true or false."""
+    """Texts; whole numbers are compared by their decimal digits, booleans as true or false. A limit
+    is a number, a day or a moment (`bus.catalogue.row_limits.read_limit`)."""
 
 
 def matches(conditions: Iterable[Condition], wanted: Mapping[str, object]) -> bool:
@@ -46,6 +58,9 @@ def matches(conditions: Iterable[Condition], wanted: Mapping[str, object]) -> bo
 
 
 def _meets(condition: Condition, value: object) -> bool:
+    if condition.op in _LIMITS:
+        side = side_of(value, read_limit(condition.values[0]))
+        return side is not None and side * _LIMITS[condition.op] >= 0
     text = _as_text(value)
     if text is None:
         return False
@@ -54,8 +69,10 @@ def _meets(condition: Condition, value: object) -> bool:
             return text in condition.values
         case ConditionOperator.PREFIX:
             return text.startswith(condition.values)
+        case ConditionOperator.TERRITORY:
+            return text.startswith(tuple(map(territory_prefix, condition.values)))
         case _:
-            assert_never(condition.op)
+            raise AssertionError(f"a limit has no text: {condition.op}")
 
 
 def _as_text(value: object) -> str | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from bus.catalogue.agreement import ConditionOperator
+from bus.catalogue.row_limits import is_territory, read_limit
 from bus.catalogue.shapes import AgreementShape, ConditionShape
 from bus.catalogue.sources import Source, Sources
 from bus.contracts.contract import Classification
 from bus.contracts.reading import ContractSource
 from bus.contracts.rule_fields import follow
 from bus.contracts.schema_shape import (
+    BinaryShape,
     BooleanShape,
     EnumShape,
     IntegerShape,
+    Resolution,
     Shape,
     TextShape,
 )
@@ -82,12 +85,59 @@ def _row_problems(
         yield (*path, "field"), "mutable_filter", known
     shapes = [follow(schema.shape, field) for schema in source.schemas.values()]
     given = [shape for shape, _ in filter(None, shapes)]
-    if not all(_can_be_filtered(shape) for shape in given):
-        yield (*path, "field"), "filter_type", {"field": field}
-    elif condition.op is ConditionOperator.PREFIX and not all(
-        isinstance(shape, TextShape) for shape in given
-    ):
-        yield (*path, "op"), "prefix_of_no_text", {"field": field}
+    for case, values in _misfits(condition, given):
+        yield (*path, *case), *values
+
+
+def _misfits(
+    condition: ConditionShape, shapes: Sequence[Shape]
+) -> Iterator[tuple[Path, tuple[str, Mapping[str, object]]]]:
+    """Find what a condition asks of its field, in any schema version, that can't be told."""
+    field, op = {"field": condition.field}, condition.op
+    if op in {ConditionOperator.AT_LEAST, ConditionOperator.AT_MOST}:
+        kinds = {_limits_of(shape) for shape in shapes}
+        if None in kinds:
+            yield ("field",), ("limit_type", {**field, "op": op})
+        elif any(kind is not None and not kind(condition.values[0]) for kind in kinds):
+            yield ("values", 0), ("limit_value", {**field, "value": condition.values[0]})
+        return
+    if not all(map(_can_be_filtered, shapes)):
+        yield ("field",), ("filter_type", field)
+        return
+    is_text = all(isinstance(shape, TextShape) for shape in shapes)
+    if op in {ConditionOperator.PREFIX, ConditionOperator.TERRITORY} and not is_text:
+        yield ("op",), ("prefix_of_no_text", {**field, "op": op})
+    elif op is ConditionOperator.TERRITORY:
+        for index, code in enumerate(condition.values):
+            if not is_territory(code):
+                yield ("values", index), ("territory_code", {"value": code})
+
+
+def _limits_of(shape: Shape) -> Callable[[str], bool] | None:
+    """Give what tells whether a text can limit values of a shape; None: nothing can."""
+    match shape:
+        case IntegerShape(resolution=None, is_time_of_day=False):
+            return _is_number
+        case BinaryShape(decimal=decimal) if decimal is not None:
+            return _is_number
+        case IntegerShape(resolution=Resolution.DAY):
+            return _is_day
+        case IntegerShape(resolution=Resolution.MILLISECOND | Resolution.MICROSECOND):
+            return _is_day if shape.is_local else _is_moment
+        case _:
+            return None
+
+
+def _is_number(text: str) -> bool:
+    return read_limit(text).number is not None
+
+
+def _is_day(text: str) -> bool:
+    return read_limit(text).day is not None
+
+
+def _is_moment(text: str) -> bool:
+    return _is_day(text) or read_limit(text).moment is not None
 
 
 def _can_be_filtered(shape: Shape) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
     AwareDatetime,
@@ -70,6 +70,11 @@ class AgencyShape(_Document):
     systems: Annotated[tuple[SystemShape, ...], Field(min_length=1)]
 
 
+_OF_ONE_VALUE: Final = frozenset(
+    {ConditionOperator.EQUALS, ConditionOperator.AT_LEAST, ConditionOperator.AT_MOST}
+)
+
+
 class ConditionShape(_Document):
     """One demand on a row."""
 
@@ -78,8 +83,8 @@ class ConditionShape(_Document):
     values: Annotated[tuple[Words, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _has_one_value_to_equal(self) -> Self:
-        if self.op is ConditionOperator.EQUALS and len(self.values) != 1:
+    def _has_one_value_to_compare(self) -> Self:
+        if self.op in _OF_ONE_VALUE and len(self.values) != 1:
             raise ValueError(message("error.agreement.expects.one_value"))
         return self
 

@@ -6,6 +6,7 @@ from datetime import date
 from typing import assert_never
 
 from bus.catalogue.agreement import Condition, ConditionOperator
+from bus.catalogue.row_limits import territory_prefix
 from bus.contract_pages.description import DescribedConsumer
 from bus.contracts.contract import Sla
 from bus.contracts.rules import Text
@@ -61,5 +62,11 @@ def _condition(row: Condition) -> str:
             return f"{row.field} = {' | '.join(row.values)}"
         case ConditionOperator.PREFIX:
             return f"{row.field} = {' | '.join(f'{value}…' for value in row.values)}"
+        case ConditionOperator.TERRITORY:
+            return f"{row.field} = {' | '.join(f'{territory_prefix(v)}…' for v in row.values)}"
+        case ConditionOperator.AT_LEAST:
+            return f"{row.field} ≥ {row.values[0]}"
+        case ConditionOperator.AT_MOST:
+            return f"{row.field} ≤ {row.values[0]}"
         case _:
             assert_never(row.op)

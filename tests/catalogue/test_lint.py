@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from bus.catalogue import lint as documents_lint
-from bus.catalogue.lock import render
-from bus.catalogue.region import parse_region
-from bus.catalogue.schemas import complete_lock
 from bus.catalogue.sources import LOCK_FILE
 from bus.errors import Finding
+from tests.catalogue.linting import found, lint, relocked
 from tests.catalogue.small_region import (
     AGREEMENT,
     CONTRACT,
@@ -24,27 +21,8 @@ from tests.catalogue.small_region import (
     planted,
     small_region,
 )
-from tests.texts.english import in_english
 
 SECOND_SCHEMA = SCHEMA.replace("v1", "v2")
-
-
-def lint(documents: dict[str, bytes]) -> tuple[Finding, ...]:
-    """Lint, and say what is found in English."""
-    return tuple(map(in_english, documents_lint.lint(documents)))
-
-
-def found(path: str, old: str, new: str, *, marker: str | None = None) -> tuple[list[Finding], str]:
-    """Plant an error; give the findings, and the file and line at which it stands."""
-    documents = relocked(planted(small_region(), path, old, new))
-    findings = list(lint(documents))
-    return findings, f"{path}:{line(documents[path], new if marker is None else marker)}"
-
-
-def relocked(documents: dict[str, bytes]) -> dict[str, bytes]:
-    """Lock the schemas as they are now, so that the lock has nothing to say."""
-    unlocked = {path: text for path, text in documents.items() if path != LOCK_FILE}
-    return {**unlocked, LOCK_FILE: render(complete_lock(parse_region(unlocked)))}
 
 
 def with_second_schema(change: Callable[[list[Any]], None]) -> dict[str, bytes]:
@@ -660,61 +638,6 @@ def test_agency_needs_no_agreement_with_itself() -> None:
             found="civil-small as the only provider of its own agreement",
             expected="another agency",
             remedy="An agency needs no agreement to use its own data.",
-        )
-    ]
-
-
-def test_row_filter_reads_only_what_never_changes() -> None:
-    findings, place = found(AGREEMENT, "field: oktmo", "field: address")
-    assert findings == [
-        Finding(
-            path=f"{place} rows[0].field",
-            found="row filter on `address`, which corrections may change",
-            expected="one of the immutable fields: number, oktmo",
-            remedy="Filter by one of these, or mark the field immutable if it never changes.",
-        )
-    ]
-
-
-def test_row_filter_names_no_person() -> None:
-    documents = planted(small_region(), AGREEMENT, "field: oktmo", "field: keeper")
-    documents = relocked(planted(documents, CONTRACT, "[number, oktmo]", "[number, keeper]"))
-    assert list(lint(documents)) == [
-        Finding(
-            path=f"{AGREEMENT}:8 rows[0].field",
-            found="row filter on `keeper`, a personal field",
-            expected="a field that identifies no person",
-            remedy="Filter by territory or kind: the condition stands in files and names of views.",
-        )
-    ]
-
-
-def test_row_filter_needs_a_type_that_it_can_compare() -> None:
-    documents = planted(small_region(), AGREEMENT, "field: oktmo", "field: opened_on")
-    documents = relocked(planted(documents, CONTRACT, "[number, oktmo]", "[number, opened_on]"))
-    assert list(lint(documents)) == [
-        Finding(
-            path=f"{AGREEMENT}:8 rows[0].field",
-            found="row filter on `opened_on`, whose values are no texts, whole numbers or booleans",
-            expected="a field of such a type",
-            remedy="Filter by another field.",
-        )
-    ]
-
-
-def test_prefix_is_of_a_text() -> None:
-    documents = planted(small_region(), SCHEMA, '"oktmo", "type": ["null", "string"]', (
-        '"oktmo", "type": ["null", "long"]'
-    ))  # fmt: skip
-    findings = [
-        finding for finding in lint(relocked(documents)) if finding.path.startswith(AGREEMENT)
-    ]
-    assert findings == [
-        Finding(
-            path=f"{AGREEMENT}:8 rows[0].op",
-            found="prefix of `oktmo`, which is no text",
-            expected="equals or one_of",
-            remedy="List the values.",
         )
     ]
 

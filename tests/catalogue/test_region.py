@@ -326,14 +326,15 @@ def test_problems_of_all_documents_are_told_at_once() -> None:
     ]
 
 
-def test_one_value_is_equal_and_several_are_one_of() -> None:
+@pytest.mark.parametrize("op", ["equals", "at_least", "at_most"])
+def test_one_value_is_compared_and_several_are_one_of(op: str) -> None:
     documents = planted(
-        small_region(), AGREEMENT, 'op: prefix, values: ["36701"]', 'op: equals, values: ["1", "2"]'
+        small_region(), AGREEMENT, 'op: prefix, values: ["36701"]', f'op: {op}, values: ["1", "2"]'
     )
     (finding,) = refused(documents)
     assert (finding.path, finding.expected) == (
         f"{AGREEMENT}:8 rows[0]",
-        "one value for `equals`; several are `one_of`",
+        "one value for `equals`, `at_least` and `at_most`; several are `one_of`",
     )
 
 

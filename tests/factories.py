@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from functools import cache
 from pathlib import Path
 
@@ -58,6 +58,11 @@ def signing_key(system: str, **overrides: object) -> SigningKey:
         revoked_at=None,
     )
     return replace(valid, **overrides)  # type: ignore[arg-type]
+
+
+def noon(day: date) -> datetime:
+    """Give the middle of a day, UTC."""
+    return datetime.combine(day, time(12), UTC)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What every principal may do on Kafka: a pure function of the region and the day.
+"""What every principal may do on Kafka: a pure function of the region and the moment.
 
 An information system may reach what its agency provides, what an agreement in force grants it,
 the catalogue and the schemas, and consumer groups and transactions under its own name. Nobody
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from enum import StrEnum, unique
 from typing import Final
 
@@ -65,13 +65,13 @@ class Right:
     operation: Permitted
 
 
-def rights_of(region: Region, day: date) -> frozenset[Right]:
-    """Decide every right that holds on a day (UTC)."""
+def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
+    """Decide every right that holds at a moment, which is aware."""
     rights = set(_of_the_bus())
     for agency in region.agencies.values():
         for system in agency.systems:
             rights.update(_of_system(agency, system))
-            for grants in granted(region, system.code, day).values():
+            for grants in granted(region, system.code, moment).values():
                 rights.update(_reading(system.code, grants))
     return frozenset(rights)
 

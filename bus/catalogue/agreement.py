@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
 from typing import Final
 
 from bus.catalogue.row_limits import read_limit, side_of, territory_prefix
 from bus.contracts.rules import Text
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+
+
+@unique
+class Side(StrEnum):
+    """Whose decision something was."""
+
+    PROVIDER = "provider"
+    CONSUMER = "consumer"
 
 
 @unique
@@ -95,6 +103,34 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """A time in which one side lets the agreement rest."""
+
+    side: Side
+    by: str
+    """Post of the person who decided."""
+    begins: datetime
+    """Included; aware, UTC."""
+    ends: datetime | None
+    """Excluded; None: until it is resumed."""
+
+    def covers(self, moment: datetime) -> bool:
+        """Tell whether the agreement rests at a moment."""
+        return self.begins <= moment and (self.ends is None or moment < self.ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """An end that came before the last day."""
+
+    side: Side
+    by: str
+    """Post of the person who decided."""
+    at: datetime
+    """From then on it grants nothing; aware, UTC."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """What one consumer may receive of one dataset."""
 
@@ -119,6 +155,8 @@ class Agreement:
     """Last day, UTC, included."""
     provider_approval: Approval
     consumer_approval: Approval
+    suspensions: tuple[Suspension, ...] = ()
+    ending: Ending | None = None
 
     @property
     def is_full(self) -> bool:
@@ -130,6 +168,22 @@ class Agreement:
             and self.history_from is None
         )
 
-    def is_in_force(self, day: date) -> bool:
-        """Tell whether it grants anything on `day` (UTC)."""
-        return self.valid_from <= day <= self.valid_to
+    def is_in_force(self, moment: datetime) -> bool:
+        """Tell whether it grants anything at a moment, which is aware."""
+        if not self.valid_from <= moment.astimezone(UTC).date() <= self.valid_to:
+            return False
+        has_ended = self.ending is not None and self.ending.at <= moment
+        return not has_ended and not any(one.covers(moment) for one in self.suspensions)
+
+    @property
+    def ends_at(self) -> datetime:
+        """Moment from which it grants nothing any more."""
+        last = datetime.combine(self.valid_to + timedelta(days=1), time(), UTC)
+        return last if self.ending is None else min(last, self.ending.at)
+
+    @property
+    def changes(self) -> tuple[datetime, ...]:
+        """Moments beside the days at which it may begin or cease to grant, ascending."""
+        moments = {moment for one in self.suspensions for moment in (one.begins, one.ends)}
+        moments.add(None if self.ending is None else self.ending.at)
+        return tuple(sorted(moment for moment in moments if moment is not None))

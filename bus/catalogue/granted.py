@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
 from bus.catalogue.region import Region
 from bus.catalogue.views import View, view_of
@@ -24,16 +24,16 @@ class Grant:
 
 
 def granted(
-    region: Region, system: SystemCode, day: date
+    region: Region, system: SystemCode, moment: datetime
 ) -> Mapping[DatasetCode, tuple[Grant, ...]]:
-    """Tell every topic that agreements in force on a day (UTC) open to a system, by dataset.
+    """Tell every topic that agreements in force at a moment open to a system, by dataset.
 
     Returns: Datasets of which it may read anything; of each its topics, ascending. Where one
         agreement grants the whole dataset, those that grant less of it are listed all the same.
     """
     found: dict[DatasetCode, dict[str, tuple[View | None, list[str]]]] = {}
     for agreement in region.agreements:
-        if system not in agreement.systems or not agreement.is_in_force(day):
+        if system not in agreement.systems or not agreement.is_in_force(moment):
             continue
         view = view_of(agreement, region.contracts[agreement.dataset])
         topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)

@@ -30,10 +30,15 @@ def agreement_findings(sources: Sources) -> list[Finding]:
     contracts = {source.contract.dataset: source for source in sources.contracts}
     findings = []
     for source in sources.agreements:
-        problems = [*_date_problems(source.written), *_party_problems(source.written)]
+        written = source.written
+        problems = [
+            *_date_problems(written),
+            *_interruption_problems(written),
+            *_party_problems(written),
+        ]
         contract = contracts.get(source.written.dataset)
         if contract is not None:
-            for index, condition in enumerate(source.written.rows):
+            for index, condition in enumerate(written.rows):
                 problems += _row_problems(("rows", index), condition, contract)
         findings += [_finding(source, problem) for problem in problems]
     return findings
@@ -60,6 +65,15 @@ def _date_problems(agreement: AgreementShape) -> Iterator[_Problem]:
     if agreement.history_from is not None and agreement.history_from > agreement.valid_to:
         days = {"from": agreement.history_from, "to": agreement.valid_to}
         yield ("history_from",), "history_after_end", days
+
+
+def _interruption_problems(agreement: AgreementShape) -> Iterator[_Problem]:
+    for index, rest in enumerate(agreement.suspended):
+        if rest.ends is not None and rest.ends <= rest.begins:
+            yield ("suspended", index, "to"), "resumed_before", {"to": rest.ends}
+    if agreement.ended is not None and agreement.ended.at.date() > agreement.valid_to:
+        days = {"at": agreement.ended.at, "to": agreement.valid_to}
+        yield ("ended", "at"), "ended_after_end", days
 
 
 def _party_problems(agreement: AgreementShape) -> Iterator[_Problem]:

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from bus.catalogue.agreement import Agreement, Approval, Condition, ConditionOperator, matches
+from bus.catalogue.agreement import (
+    Agreement,
+    Approval,
+    Condition,
+    ConditionOperator,
+    Ending,
+    Suspension,
+    matches,
+)
 from bus.catalogue.lock import LockEntry, SchemaLock
 from bus.catalogue.parties import Agency, SigningKey, System
 from bus.catalogue.references import reference_findings
@@ -15,8 +23,10 @@ from bus.catalogue.shapes import (
     AgencyShape,
     AgreementShape,
     ApprovalShape,
+    EndingShape,
     KeyShape,
     PassportShape,
+    SuspensionShape,
 )
 from bus.catalogue.sources import Sources, read_sources
 from bus.contracts.contract import Contract
@@ -148,11 +158,22 @@ def _agreement(shape: AgreementShape) -> Agreement:
         valid_to=shape.valid_to,
         provider_approval=_approval(shape.approvals.provider),
         consumer_approval=_approval(shape.approvals.consumer),
+        suspensions=tuple(map(_suspension, shape.suspended)),
+        ending=None if shape.ended is None else _ending(shape.ended),
     )
 
 
 def _approval(shape: ApprovalShape) -> Approval:
     return Approval(by=shape.by, on=shape.on)
+
+
+def _suspension(shape: SuspensionShape) -> Suspension:
+    begins = shape.begins.astimezone(UTC)
+    return Suspension(side=shape.side, by=shape.by, begins=begins, ends=_utc(shape.ends))
+
+
+def _ending(shape: EndingShape) -> Ending:
+    return Ending(side=shape.side, by=shape.by, at=shape.at.astimezone(UTC))
 
 
 def passport_of(shape: PassportShape) -> Passport:

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from bus.catalogue.agreement import ConditionOperator
+from bus.catalogue.agreement import ConditionOperator, Side
 from bus.contracts.passport import ProcessState
 from bus.contracts.rules import Text
 from bus.model.identifiers import (
@@ -104,6 +104,25 @@ class ApprovalsShape(_Document):
     consumer: ApprovalShape
 
 
+class SuspensionShape(_Document):
+    """A time in which the agreement rests; without `to`, until the member is written."""
+
+    side: Side
+    by: Words
+    """A post, never a person's name."""
+    begins: Annotated[AwareDatetime, Field(alias="from")]
+    ends: Annotated[AwareDatetime | None, Field(alias="to")] = None
+
+
+class EndingShape(_Document):
+    """An end before the last day."""
+
+    side: Side
+    by: Words
+    """A post, never a person's name."""
+    at: AwareDatetime
+
+
 class AgreementShape(_Document):
     """agreements/<id>.yaml."""
 
@@ -122,6 +141,8 @@ class AgreementShape(_Document):
     valid_from: date
     valid_to: date
     approvals: ApprovalsShape
+    suspended: tuple[SuspensionShape, ...] = ()
+    ended: EndingShape | None = None
 
 
 class ActShape(_Document):

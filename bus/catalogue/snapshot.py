@@ -208,7 +208,7 @@ def _projection(region: Region, view: View) -> Projection:
         providers=None if view.providers is None else frozenset(view.providers),
         rows=view.rows,
         opens_ms=0 if view.history_from is None else _day_ms(view.history_from),
-        closes_ms=_day_after_ms(max(agreement.valid_to for agreement in agreements)),
+        closes_ms=instant_ms(max(agreement.ends_at for agreement in agreements)),
         cuts=cuts,
     )
 

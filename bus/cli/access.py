@@ -20,7 +20,7 @@ def diff(*, json: JsonOption = False) -> None:
     Example: bus access diff
     """
     admin = connect_admin(installation().cluster_as_admin())
-    found = find_drift(admin, rights_of(region(), now().date()))
+    found = find_drift(admin, rights_of(region(), now()))
     _print(found, json=json)
     if not found.is_empty or found.nameless:
         raise typer.Exit(1)
@@ -33,7 +33,7 @@ def apply(*, json: JsonOption = False) -> None:
     Example: bus access apply
     """
     admin = connect_admin(installation().cluster_as_admin())
-    _print(reconcile(admin, rights_of(region(), now().date())), json=json)
+    _print(reconcile(admin, rights_of(region(), now())), json=json)
 
 
 def _print(diff: AccessDiff, *, json: bool) -> None:

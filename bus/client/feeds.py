@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 from bus.catalogue.snapshot import Snapshot
 from bus.client.delivered import DeliveredRecord
-from bus.client.subscription import Feed, feeds_of
+from bus.client.subscription import Feed, changes_of, feeds_of
 from bus.errors import InvariantBroken, Unavailable, Words
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.model.identifiers import DatasetCode, SystemCode
@@ -22,7 +23,7 @@ _CATALOGUE_S: Final = 30.0
 
 
 class Feeds:
-    """What one system reads of one dataset, under the catalogue and on the day of now."""
+    """What one system reads of one dataset, under the catalogue and at the moment of now."""
 
     def __init__(
         self,
@@ -41,6 +42,8 @@ class Feeds:
         self._system = system
         self._catalogue = catalogue
         self._clock = clock
+        self._changes: tuple[datetime, ...] = ()
+        self._changes_in: int | None = None
         self._basis = self._present()
         self._feeds = self._found()
 
@@ -54,7 +57,7 @@ class Feeds:
         return self._feeds[topic]
 
     def refresh(self) -> None:
-        """Take in a new catalogue, or a new day.
+        """Take in a new catalogue, a new day, or what begins or ends within a day.
 
         Raises:
             DocumentError: No agreement is in force any more.
@@ -132,11 +135,15 @@ class Feeds:
             group=record.group,
         )
 
-    def _present(self) -> tuple[int, object]:
-        return self._catalogue.snapshot.version, self._clock().astimezone(UTC).date()
+    def _present(self) -> tuple[int, date, int]:
+        """Tell what other topics hang on: the catalogue, the day, and how many changes are past."""
+        snapshot, now = self._catalogue.snapshot, self._clock().astimezone(UTC)
+        if snapshot.version != self._changes_in:
+            self._changes = changes_of(snapshot.region, self._system, self.dataset)
+            self._changes_in = snapshot.version
+        return snapshot.version, now.date(), bisect_right(self._changes, now)
 
     def _found(self) -> dict[str, Feed]:
         region = self._catalogue.snapshot.region
-        day = self._clock().astimezone(UTC).date()
-        found: Sequence[Feed] = feeds_of(region, self._system, self.dataset, day)
+        found: Sequence[Feed] = feeds_of(region, self._system, self.dataset, self._clock())
         return {feed.topic: feed for feed in found}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, datetime
 from functools import reduce
 from types import MappingProxyType
 
@@ -33,7 +33,7 @@ class Feed:
 
 
 def feeds_of(
-    region: Region, system: SystemCode, dataset: DatasetCode, day: date
+    region: Region, system: SystemCode, dataset: DatasetCode, moment: datetime
 ) -> tuple[Feed, ...]:
     """Tell which topics serve a system with a dataset.
 
@@ -44,16 +44,16 @@ def feeds_of(
         region: The catalogue.
         system: The reader.
         dataset: What it wants.
-        day: UTC; agreements in force on it count.
+        moment: Aware; agreements in force then count.
 
     Returns: By topic, ascending; one at least.
 
     Raises:
         DocumentError: No agreement in force grants the system anything of the dataset.
     """
-    grants = granted(region, system, day).get(dataset)
+    grants = granted(region, system, moment).get(dataset)
     if grants is None:
-        raise DocumentError(_no_agreement(region, system, dataset, day))
+        raise DocumentError(_no_agreement(region, system, dataset, moment))
     whole = [grant for grant in grants if grant.view is None]
     return tuple(_feed(region, dataset, grant) for grant in whole or grants)
 
@@ -75,16 +75,30 @@ def _feed(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
     )
 
 
-def _no_agreement(region: Region, system: SystemCode, dataset: DatasetCode, day: date) -> Words:
+def changes_of(region: Region, system: SystemCode, dataset: DatasetCode) -> tuple[datetime, ...]:
+    """Tell the moments within days at which other agreements may be in force, ascending."""
+    return tuple(
+        sorted(
+            change
+            for agreement in region.agreements
+            if agreement.dataset == dataset and system in agreement.systems
+            for change in agreement.changes
+        )
+    )
+
+
+def _no_agreement(
+    region: Region, system: SystemCode, dataset: DatasetCode, moment: datetime
+) -> Words:
     own = [agreement for agreement in region.agreements if system in agreement.systems]
     return message(
         "error.client.no_agreement"
         if dataset in region.contracts
         else "error.client.no_agreement_nor_dataset",
-        day=day,
+        day=moment.astimezone(UTC).date(),
         system=system,
         dataset=dataset,
-        listed=_listed([_in_words(agreement, day) for agreement in own]),
+        listed=_listed([_in_words(agreement, moment) for agreement in own]),
     )
 
 
@@ -96,16 +110,20 @@ def _listed(agreements: Sequence[Words]) -> Words:
     )
 
 
-def _in_words(agreement: Agreement, day: date) -> Words:
-    key = "error.client.agreement_ended"
-    if agreement.is_in_force(day):
+def _in_words(agreement: Agreement, moment: datetime) -> Words:
+    key, ends = "error.client.agreement_ended", agreement.valid_to
+    if agreement.is_in_force(moment):
         key = "error.client.agreement_in_force"
-    elif day < agreement.valid_from:
+    elif moment.astimezone(UTC).date() < agreement.valid_from:
         key = "error.client.agreement_begins"
+    elif moment < agreement.ends_at:
+        key = "error.client.agreement_suspended"
+    elif agreement.ending is not None:
+        ends = agreement.ending.at.date()
     return message(
         key,
         id=agreement.id,
         dataset=agreement.dataset,
         begins=agreement.valid_from,
-        ends=agreement.valid_to,
+        ends=ends,
     )

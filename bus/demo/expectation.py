@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime, time
 
 from bus.catalogue.agreement import Agreement, matches
 from bus.catalogue.region import Region
@@ -51,7 +51,9 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
     released = programme.count(Fate.RELEASED)
     quarantined[Reason.RULE_VIOLATED] += programme.count(Fate.QUARANTINED) + released
     accepted = list(_accepted(programme))
-    agreements = [one for one in region.agreements if one.is_in_force(day)]
+    agreements = [
+        one for one in region.agreements if one.is_in_force(datetime.combine(day, time(), UTC))
+    ]
     readers = sorted({(system, one.dataset) for one in agreements for system in one.systems})
     return Expectation(
         accepted=len(accepted),

@@ -121,7 +121,7 @@ class FirstLoads:
     def _granted(
         self, request: web.Request, snapshot: Snapshot
     ) -> tuple[SystemCode, DatasetCode, dict[str, Feed]]:
-        """Find who asks, and what it may read today: the same function as for its topics."""
+        """Find who asks, and what it may read now: the same function as for its topics."""
         now = self.clock().astimezone(UTC)
         system: SystemCode = authenticated(
             request.headers,
@@ -133,7 +133,7 @@ class FirstLoads:
         )
         dataset = DatasetCode(request.match_info["dataset"])
         try:
-            feeds = feeds_of(snapshot.region, system, dataset, now.date())
+            feeds = feeds_of(snapshot.region, system, dataset, now)
         except DocumentError as problem:
             raise Problem(403, "not_granted", why=problem.message) from problem
         return system, dataset, {feed.topic: feed for feed in feeds}

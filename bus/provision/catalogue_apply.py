@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum, unique
 
 from aiokafka.errors import KafkaError
@@ -97,7 +97,7 @@ async def apply_catalogue(
         documents: Contents by path, as `bus.catalogue.documents.read_documents` gives them.
         cluster: Reached as the administrator.
         fund_dsn: Connection string of the data fund, password included.
-        now: Aware; agreements count that are in force on its day (UTC).
+        now: Aware; agreements count that are in force then.
         progress: Told each step as it begins.
 
     Raises:
@@ -114,7 +114,7 @@ async def apply_catalogue(
         apply_topics, admin, topics_of(region, replication_factor=factor)
     )
     progress(Step.RIGHTS)
-    rights = rights_of(region, now.astimezone(UTC).date())
+    rights = rights_of(region, now)
     access_changes = await asyncio.to_thread(reconcile, admin, rights)
     progress(Step.TABLES)
     table_changes = await _apply_tables(fund_dsn, layouts)

@@ -13,7 +13,6 @@ from bus.kafka.cluster import Cluster
 from bus.local import Engines, reset, up
 
 NOW = datetime(2026, 11, 24, 15, 30, tzinfo=UTC)
-TODAY = NOW.date()
 
 
 @pytest.fixture(scope="package")

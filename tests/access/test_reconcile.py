@@ -26,9 +26,10 @@ from bus.kafka.cluster import Cluster
 from bus.model.identifiers import SystemCode
 from bus.provision.topic_apply import apply_topics
 from bus.provision.topic_plan import topics_of
-from tests.access.conftest import NOW, TODAY
+from tests.access.conftest import NOW
 from tests.access.doors import begin_transactions, read, read_in_group, write
 from tests.access.regions import LAST_DAY, agreement, region
+from tests.factories import noon
 
 EXCHANGE = region(
     {
@@ -48,7 +49,7 @@ GROUP_NOT_ALLOWED = KafkaError.GROUP_AUTHORIZATION_FAILED
 def as_system(home: Path, admin: Administration, admin_cluster: Cluster) -> dict[str, Cluster]:
     """A cluster as each system sees it, with today's rights."""
     apply_topics(admin, topics_of(EXCHANGE, replication_factor=1))
-    reconcile(admin, rights_of(EXCHANGE, TODAY))
+    reconcile(admin, rights_of(EXCHANGE, NOW))
     systems = [SystemCode(code) for code in ("edu", "edu-x", "health", "edu-y")] + [BUS]
     enrol_all(home, admin, systems, NOW)
     return {
@@ -99,7 +100,7 @@ def test_consumer_reads_under_its_agreement_and_not_after_its_end(
     for topic in ("accepted.schools", view):
         assert write(as_system["bus"], topic) is None
         assert read(as_system["health"], topic) is None
-    ended = reconcile(admin, rights_of(EXCHANGE, LAST_DAY + timedelta(days=1)))
+    ended = reconcile(admin, rights_of(EXCHANGE, noon(LAST_DAY + timedelta(days=1))))
     assert {entry.name for entry in ended.surplus} == {"accepted.schools", view}
     assert not ended.missing
     assert read(as_system["health"], "accepted.schools") == NOT_ALLOWED
@@ -112,7 +113,7 @@ def test_bus_cannot_write_what_a_provider_says(as_system: dict[str, Cluster]) ->
 
 
 def test_reconciling_twice_changes_nothing(admin: Administration) -> None:
-    rights = rights_of(EXCHANGE, TODAY)
+    rights = rights_of(EXCHANGE, NOW)
     reconcile(admin, rights)
     assert reconcile(admin, rights).is_empty
     assert find_drift(admin, rights).is_empty
@@ -146,7 +147,7 @@ HAND_MADE = {
 
 @pytest.mark.parametrize("made", HAND_MADE.values(), ids=HAND_MADE.keys())
 def test_entry_made_by_hand_is_found_and_removed(admin: Administration, made: AclBinding) -> None:
-    rights = rights_of(EXCHANGE, TODAY)
+    rights = rights_of(EXCHANGE, NOW)
     reconcile(admin, rights)
     for answer in admin.client.create_acls([made]).values():
         answer.result(10)
@@ -167,7 +168,7 @@ def _until_seen(admin: Administration, rights: frozenset[Right]) -> None:
 
 
 def test_entry_of_a_super_user_is_left_alone(admin: Administration, admin_cluster: Cluster) -> None:
-    rights = rights_of(EXCHANGE, TODAY)
+    rights = rights_of(EXCHANGE, NOW)
     reconcile(admin, rights)
     made = _by_hand(f"User:{admin_cluster.principal}")
     for answer in admin.client.create_acls([made]).values():
@@ -180,7 +181,7 @@ def test_system_named_like_a_super_user_is_refused(
 ) -> None:
     named_alike = region({"town": {admin_cluster.principal: ["schools"]}})
     with pytest.raises(DocumentError, match="super user"):
-        reconcile(admin, rights_of(named_alike, TODAY))
+        reconcile(admin, rights_of(named_alike, NOW))
 
 
 def test_entry_without_words_in_the_library_is_told_and_blocks_nothing() -> None:
@@ -199,12 +200,12 @@ def test_entry_without_words_in_the_library_is_told_and_blocks_nothing() -> None
 
 
 def test_rights_of_nobody_take_everything_away(admin: Administration) -> None:
-    reconcile(admin, rights_of(EXCHANGE, TODAY))
+    reconcile(admin, rights_of(EXCHANGE, NOW))
     removed = reconcile(admin, frozenset())
     assert AccessEntry.of(
         next(
             right
-            for right in rights_of(EXCHANGE, TODAY)
+            for right in rights_of(EXCHANGE, NOW)
             if right.resource is Resource.TOPIC and right.operation is Permitted.WRITE
         )
     ) in set(removed.surplus)

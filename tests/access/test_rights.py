@@ -13,6 +13,7 @@ from bus.catalogue.views import view_of
 from bus.provision.topic_plan import topics_of
 from bus.wire import topics
 from tests.access.regions import FIRST_DAY, LAST_DAY, agreement, region
+from tests.factories import noon
 
 # Codes that begin with one another: what a prefix right could mix up.
 SYSTEMS = ["ed", "edu", "edu-x", "edu-x1", "health", "bus-routes"]
@@ -73,7 +74,7 @@ def permitted(rights: frozenset[Right], system: str, operation: Permitted, topic
 def test_an_accepted_topic_is_read_by_exactly_those_with_a_full_agreement_in_force(
     region: Region, day: date
 ) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     for dataset in region.contracts:
         topic = topics.accepted(dataset)
         readers = {
@@ -95,7 +96,7 @@ def test_an_accepted_topic_is_read_by_exactly_those_with_a_full_agreement_in_for
 def test_a_view_is_read_by_exactly_those_whose_agreement_in_force_it_serves(
     region: Region, day: date
 ) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     served: dict[str, set[str]] = {}
     for one in region.agreements:
         view = view_of(one, region.contracts[one.dataset])
@@ -114,7 +115,7 @@ def test_a_view_is_read_by_exactly_those_whose_agreement_in_force_it_serves(
 
 @given(regions(), DAYS)
 def test_a_system_writes_only_what_it_provides(region: Region, day: date) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     for agency in region.agencies.values():
         for system in agency.systems:
             written = {
@@ -129,7 +130,7 @@ def test_a_system_writes_only_what_it_provides(region: Region, day: date) -> Non
 def test_a_group_or_transaction_belongs_to_the_system_that_names_it(
     region: Region, day: date
 ) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     of_region = {system.code for agency in region.agencies.values() for system in agency.systems}
     for owner in (*SYSTEMS, BUS):
         for resource, operation in (
@@ -146,7 +147,7 @@ def test_a_group_or_transaction_belongs_to_the_system_that_names_it(
 
 @given(regions(), DAYS)
 def test_quarantine_and_foreign_inbound_topics_are_closed(region: Region, day: date) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     for agency in region.agencies.values():
         for system in agency.systems:
             for other in region.agencies.values():
@@ -166,7 +167,7 @@ def test_quarantine_and_foreign_inbound_topics_are_closed(region: Region, day: d
 def test_the_bus_reads_every_topic_and_writes_none_of_a_provider_nor_the_schemas(
     region: Region, day: date
 ) -> None:
-    rights = rights_of(region, day)
+    rights = rights_of(region, noon(day))
     for topic in topics_of(region, replication_factor=1):
         assert permitted(rights, BUS, Permitted.READ, topic)
         may_write = not topic.startswith("in.") and topic != topics.SCHEMAS
@@ -178,6 +179,8 @@ def test_the_last_day_of_an_agreement_still_counts() -> None:
         {"town": {"edu": ["schools"]}, "clinic": {"health": []}},
         [agreement("clinic", ["health"], "schools")],
     )
-    before, after = rights_of(exchange, LAST_DAY), rights_of(exchange, LAST_DAY + timedelta(days=1))
+    before, after = (
+        rights_of(exchange, noon(LAST_DAY + timedelta(days=later))) for later in (0, 1)
+    )
     assert {right.name for right in before - after} == {"accepted.schools"}
     assert not after - before

@@ -105,7 +105,7 @@ def _leave_topic(admin: Administration, region: Region, now: datetime) -> None:
         )
         for operation in (Permitted.WRITE, Permitted.DESCRIBE)
     }
-    reconcile(admin, rights_of(region, now.date()) | rights)
+    reconcile(admin, rights_of(region, now) | rights)
 
 
 async def _plant_bombs(installation: Installation) -> None:

@@ -11,8 +11,8 @@ PAGE = (ROOT / "docs/how-to/write-an-agreement.md").read_text(encoding="utf-8")
 
 
 def test_the_page_shows_an_agreement_with_all_that_it_may_have() -> None:
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
-    document = read_yaml("agreements/education-registrations.yaml", example.encode())
+    examples = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    document = read_yaml("agreements/education-registrations.yaml", "".join(examples).encode())
     shape = AgreementShape.model_validate(document.value)
     assert shape.agreement == "education-registrations"
     assert set(shape.model_fields_set) == set(AgreementShape.model_fields)

@@ -26,6 +26,7 @@ from tests.catalogue.small_region import (
     planted,
     small_region,
 )
+from tests.factories import noon
 from tests.texts.english import in_english
 
 
@@ -61,8 +62,8 @@ def test_agreement_has_what_its_document_says(region: Region) -> None:
         by="Начальник отдела убежищ", on=date(2026, 1, 10)
     )
     assert not agreement.is_full
-    assert agreement.is_in_force(date(2027, 12, 31))
-    assert not agreement.is_in_force(date(2028, 1, 1))
+    assert agreement.is_in_force(noon(date(2027, 12, 31)))
+    assert not agreement.is_in_force(noon(date(2028, 1, 1)))
 
 
 def test_agreement_that_names_nothing_grants_everything() -> None:

@@ -54,7 +54,7 @@ _FIELDS: Final[Mapping[Consumer, frozenset[str] | None]] = {
 
 
 def feed_of(snapshot: Snapshot, who: Consumer) -> Feed:
-    (feed,) = feeds_of(snapshot.region, who.system, who.dataset, datetime.now(UTC).date())
+    (feed,) = feeds_of(snapshot.region, who.system, who.dataset, datetime.now(UTC))
     return feed
 
 

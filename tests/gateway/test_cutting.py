@@ -21,6 +21,7 @@ from tests.factories import (
     AGENCY,
     APPENDED_MS,
     DATASET,
+    noon,
     region,
     signer,
     signing_key,
@@ -48,7 +49,7 @@ def version(number: int, *, oktmo: str = "36701000") -> FundVersion:
 
 
 def view_of_health(snapshot: Snapshot = SNAPSHOT) -> Projection:
-    (feed,) = feeds_of(snapshot.region, HEALTH, DATASET, date(2026, 6, 1))
+    (feed,) = feeds_of(snapshot.region, HEALTH, DATASET, noon(date(2026, 6, 1)))
     return next(one for one in snapshot.projections[DATASET] if one.topic == feed.topic)
 
 

@@ -29,7 +29,7 @@ from tests.chaos.evidence import (
     RefusedRow,
 )
 from tests.chaos.history import Sent
-from tests.factories import AGENCY, DATASET
+from tests.factories import AGENCY, DATASET, noon
 from tests.simulation.catalogue import FIRST_VERSION, catalogue
 from tests.simulation.consumer import Taken
 from tests.simulation.log import Record
@@ -174,7 +174,7 @@ def _in_view(sent: Sent) -> bool:
 @cache
 def _feed() -> Feed:
     region = catalogue(FIRST_VERSION).region
-    (feed,) = feeds_of(region, SystemCode("health-analytics"), DATASET, date(2026, 4, 1))
+    (feed,) = feeds_of(region, SystemCode("health-analytics"), DATASET, noon(date(2026, 4, 1)))
     return feed
 
 

@@ -102,6 +102,17 @@ class Approval:
     on: date
 
 
+@unique
+class AgreementState(StrEnum):
+    """What an agreement comes to at a moment."""
+
+    TO_COME = "to_come"
+    """Its first day has not begun."""
+    IN_FORCE = "in_force"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspension:
     """A time in which one side lets the agreement rest."""
@@ -170,10 +181,17 @@ class Agreement:
 
     def is_in_force(self, moment: datetime) -> bool:
         """Tell whether it grants anything at a moment, which is aware."""
-        if not self.valid_from <= moment.astimezone(UTC).date() <= self.valid_to:
-            return False
-        has_ended = self.ending is not None and self.ending.at <= moment
-        return not has_ended and not any(one.covers(moment) for one in self.suspensions)
+        return self.state_at(moment) is AgreementState.IN_FORCE
+
+    def state_at(self, moment: datetime) -> AgreementState:
+        """Tell what it comes to at a moment, which is aware."""
+        if moment >= self.ends_at:
+            return AgreementState.ENDED
+        if moment.astimezone(UTC).date() < self.valid_from:
+            return AgreementState.TO_COME
+        if any(one.covers(moment) for one in self.suspensions):
+            return AgreementState.SUSPENDED
+        return AgreementState.IN_FORCE
 
     @property
     def ends_at(self) -> datetime:

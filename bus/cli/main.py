@@ -16,6 +16,7 @@ import typer
 
 from bus.cli import (
     access,
+    agreement,
     catalogue,
     contract,
     demo,
@@ -47,7 +48,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     callback=choose,
 )
-for group in (local, contract, catalogue, topics, access, system, fund, quarantine):
+for group in (local, contract, agreement, catalogue, topics, access, system, fund, quarantine):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 app.command("serve")(serve.serve)
 app.command("publish")(doors.publish)

@@ -111,19 +111,11 @@ def _listed(agreements: Sequence[Words]) -> Words:
 
 
 def _in_words(agreement: Agreement, moment: datetime) -> Words:
-    key, ends = "error.client.agreement_ended", agreement.valid_to
-    if agreement.is_in_force(moment):
-        key = "error.client.agreement_in_force"
-    elif moment.astimezone(UTC).date() < agreement.valid_from:
-        key = "error.client.agreement_begins"
-    elif moment < agreement.ends_at:
-        key = "error.client.agreement_suspended"
-    elif agreement.ending is not None:
-        ends = agreement.ending.at.date()
+    ending = agreement.ending
     return message(
-        key,
+        f"error.client.agreement.{agreement.state_at(moment)}",
         id=agreement.id,
         dataset=agreement.dataset,
         begins=agreement.valid_from,
-        ends=ends,
+        ends=agreement.valid_to if ending is None else ending.at.date(),
     )

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from bus.catalogue.agreement import Agreement, AgreementState
-from bus.cli.context import language, now, region
-from bus.cli.output import JsonOption, headings, print_json, print_table
+from bus.catalogue.agreement import Agreement, AgreementState, Ending, Side, Suspension
+from bus.catalogue.agreement_edit import with_ending, with_resumption, with_suspension
+from bus.cli.context import installation, language, now, region
+from bus.cli.output import JsonOption, headings, print_json, print_table, tell
+from bus.provision.agreement_decision import Edit, write_decision
 from bus.texts import text
 
 app = typer.Typer(no_args_is_help=True, help="Who may receive what.")
 
 ConsumerOption = Annotated[str | None, typer.Option(help="Only those of this receiving agency.")]
+AgreementArgument = Annotated[str, typer.Argument(help="Its id.")]
+SideOption = Annotated[Side, typer.Option(help="Whose decision it is.")]
+PostOption = Annotated[str, typer.Option(help="Post of the person who decided, never a name.")]
+AtOption = Annotated[
+    datetime | None,
+    typer.Option(
+        help="Moment in UTC, 2026-05-01T09:00:00; else now.",
+        formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
+    ),
+]
 DatasetOption = Annotated[str | None, typer.Option(help="Only those on this dataset.")]
 
 
@@ -88,6 +101,63 @@ def matrix(
             for receiving in consumers
         ],
     )
+
+
+@app.command()
+def suspend(
+    agreement: AgreementArgument,
+    *,
+    side: SideOption,
+    by: PostOption,
+    at: AtOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let an agreement rest until it is resumed.
+
+    Example: bus agreement suspend portal-municipalities --side provider --by "Head of department"
+    """
+    rest = Suspension(side=side, by=by, begins=_moment(at), ends=None)
+    _decide(agreement, partial(with_suspension, rest), json=json)
+
+
+@app.command()
+def resume(agreement: AgreementArgument, *, at: AtOption = None, json: JsonOption = False) -> None:
+    """Let an agreement go on that rests.
+
+    Example: bus agreement resume portal-municipalities
+    """
+    _decide(agreement, partial(with_resumption, _moment(at)), json=json)
+
+
+@app.command()
+def end(
+    agreement: AgreementArgument,
+    *,
+    side: SideOption,
+    by: PostOption,
+    at: AtOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End an agreement before its last day.
+
+    Example: bus agreement end portal-municipalities --side consumer --by "Head of department"
+    """
+    ending = Ending(side=side, by=by, at=_moment(at))
+    _decide(agreement, partial(with_ending, ending), json=json)
+
+
+def _decide(agreement: str, edit: Edit, *, json: bool) -> None:
+    current = installation()
+    file, written = write_decision(current.settings.region, current.keys_dir, agreement, edit)
+    if json:
+        print_json({**_plain(written, now()), "file": file})
+    else:
+        tell("agreement.written", file=file)
+
+
+def _moment(at: datetime | None) -> datetime:
+    """Give the moment of a decision, to the second; now where none is stated."""
+    return (now() if at is None else at.replace(tzinfo=UTC)).replace(microsecond=0)
 
 
 def _found(consumer: str | None, dataset: str | None) -> list[Agreement]:

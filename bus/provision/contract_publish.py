@@ -5,11 +5,9 @@ The lock is a file in git, so what was published travels like any other change: 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from secrets import token_hex
 
 from bus.catalogue.documents import read_documents
 from bus.catalogue.lint import lint
@@ -22,6 +20,7 @@ from bus.contracts.gate import Refusal, RefusalReason, may_publish
 from bus.contracts.passport import Passport
 from bus.errors import DocumentError, Finding
 from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.process.replacing import replace_file
 from bus.texts import message
 
 
@@ -104,7 +103,7 @@ def publish_contracts(region_file: Path, keys_dir: Path | None) -> Publication:
     if publication.is_refused:
         return Publication(findings=publication.findings, refusals=publication.refusals, new_ids=())
     if publication.new_ids:
-        _replace(lock_path(region_file, documents), render(lock))
+        replace_file(lock_path(region_file, documents), render(lock))
     return publication
 
 
@@ -169,16 +168,3 @@ def lock_path(region_file: Path, documents: Mapping[str, bytes]) -> Path:
     source = read_sources({REGION_FILE: documents[REGION_FILE]}).region
     assert source is not None, "the region was parsed"
     return region_file.parent / source.written.contracts / PurePosixPath(LOCK_FILE).name
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Replace a file at once: a reader finds the old lock or the new one."""
-    draft = path.with_name(f".{path.name}.{token_hex(4)}")
-    try:
-        with draft.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -38,7 +38,10 @@ from tests.proxy import (
 _JOINED_S: Final = 2.5
 """How long a worker of a storm lives: it has just joined."""
 _ELECTED_WITHIN_S: Final = 10.0
+_LOOK_S: Final = 0.1
+_LOOKS_MAX: Final = 80
 _EXTRA_SLOTS: Final = range(2, 8)
+_OF_PRODUCE_REQUESTS: Final = frozenset({Kind.HOLD_PRODUCE, Kind.LOSE_REQUESTS, Kind.LOSE_ANSWERS})
 OF_LINKS: Final[dict[Kind, Fault]] = {
     Kind.CUT: Cut(),
     Kind.RESET: Reset(),
@@ -74,12 +77,24 @@ async def _hurt_link(world: World, fault: PlannedFault) -> bool:
         link.apply(OF_LINKS[fault.kind])
     try:
         await asyncio.sleep(fault.lasts_s)
+        if fault.kind in _OF_PRODUCE_REQUESTS:
+            return await _has_met(links, before)
     finally:
         for link in links:
             link.lift()
-    if fault.kind in {Kind.HOLD_PRODUCE, Kind.LOSE_REQUESTS, Kind.LOSE_ANSWERS}:
-        return _met(links) > before
     return was_in_use or sum(link.counters.connections for link in links) > connections
+
+
+async def _has_met(links: Iterable[Link], before: int) -> bool:
+    """Tell whether more was held or lost than before; where nothing was, wait a while for it.
+
+    Why: the fault before may just have left nobody who writes.
+    """
+    for _ in range(_LOOKS_MAX):
+        if _met(links) > before:
+            return True
+        await asyncio.sleep(_LOOK_S)
+    return False
 
 
 def _met(links: Iterable[Link]) -> int:
@@ -91,12 +106,12 @@ def _met(links: Iterable[Link]) -> int:
 async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
     """Hold what enforcement writes, let it work on for a while, and kill it."""
     links = world.links_of(fault.target)
-    held = sum(link.counters.held for link in links)
+    before = _met(links)
     for link in links:
         link.apply(HoldProduce())
     try:
         await asyncio.sleep(fault.lasts_s)
-        is_held = sum(link.counters.held for link in links) > held
+        is_held = await _has_met(links, before)
         for slot in world.slots:
             if slot.role is Role.ENFORCE:
                 world.signal_worker(slot, signal.SIGKILL)

@@ -8,6 +8,7 @@ Source: design of the bus, ADR-0002.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from bus.errors import Fenced, InvariantBroken, Unavailable
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, translated
 from bus.texts import message
+
+logger = logging.getLogger(__name__)
 
 TopicPartition: TypeAlias = tuple[str, int]
 Done = TypeVar("Done")
@@ -118,7 +121,8 @@ async def fenced(
         return await _attempt(session, consumer, spans, work)
     except Blocked:
         async with translated(message("doing.postgres.evict", consumer=consumer)):
-            await session.execute(QUERIES.get("evict"), _named(consumer, spans))
+            evicted = await session.execute(QUERIES.get("evict"), _named(consumer, spans))
+        logger.warning("positions.evicted consumer=%s sessions=%d", consumer, evicted.rowcount)
         return await _attempt(session, consumer, spans, work)
 
 

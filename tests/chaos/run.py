@@ -37,7 +37,7 @@ _WARM_UP_S: Final = 120.0
 _ALIVE_S: Final = 120.0
 _TOLD_EACH_S: Final = 15.0
 _FENCED: Final = "exit=75"
-_ENDED_IN_TRANSACTION: Final = "PostgreSQL says 25P03"
+_ENDED_IN_TRANSACTION: Final = ("PostgreSQL says 25P03", "positions.evicted")
 _STAGES: Final = {
     "in.": topics.ENFORCE_GROUP,
     "accepted.": topics.FUND_GROUP,
@@ -66,7 +66,7 @@ class Report:
     fenced: int = 0
     """Workers that ended because another had moved their position."""
     ended_in_transaction: int = 0
-    """Workers whose transaction PostgreSQL had ended while they were frozen in it."""
+    """Transactions of frozen workers that PostgreSQL ended by itself, or for their successors."""
     problems: list[str] = field(default_factory=list)
     """Why the run says less than it should; it is then no proof."""
 
@@ -136,7 +136,9 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     telling.cancel()
     report.recover_s = summary(recoveries(ends_s, watch.stop()))
     report.fenced = _count_in_logs(world, _FENCED)
-    report.ended_in_transaction = _count_in_logs(world, _ENDED_IN_TRANSACTION)
+    report.ended_in_transaction = sum(
+        _count_in_logs(world, words) for words in _ENDED_IN_TRANSACTION
+    )
     # Why without: millions of objects come and none goes; Python would look through all of them
     # again and again.
     gc.disable()

@@ -138,7 +138,7 @@ async def test_a_worker_frozen_in_its_transaction_is_evicted_and_writes_nothing(
 
 
 async def test_a_worker_frozen_inside_a_copy_is_evicted_where_postgresql_itself_would_wait(
-    store: FundStore, reader: FundReader, dsn: str
+    store: FundStore, reader: FundReader, dsn: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     await store.positions({PLACE: 0})
     frozen = await connect(dsn, "frozen")
@@ -149,6 +149,7 @@ async def test_a_worker_frozen_inside_a_copy_is_evicted_where_postgresql_itself_
     began = time.monotonic()
     await store.apply([batch(0, record("1", 1))])
     assert 1 < time.monotonic() - began < 6
+    assert "positions.evicted consumer=fund sessions=1" in caplog.text
     assert await store.positions({PLACE: 0}) == {PLACE: 1}
     assert (await reader.count(SCHOOLS)).history == 1
     frozen.pgconn.finish()

@@ -35,10 +35,13 @@ WHERE held.consumer = %(consumer)s
   AND held.next_offset = span.first_offset
 
 -- name: evict
-SELECT pg_terminate_backend(holder.pid)
-FROM bus.positions AS held
-JOIN unnest(%(topics)b::text[], %(partitions)b::int4[]) AS wanted(topic, partition)
-    USING (topic, partition)
-JOIN pg_locks AS holder
-    ON holder.locktype = 'transactionid' AND holder.granted AND holder.transactionid = held.xmax
-WHERE held.consumer = %(consumer)s AND holder.pid <> pg_backend_pid()
+SELECT pg_terminate_backend(pid)
+FROM (
+    SELECT DISTINCT holder.pid
+    FROM bus.positions AS held
+    JOIN unnest(%(topics)b::text[], %(partitions)b::int4[]) AS wanted(topic, partition)
+        USING (topic, partition)
+    JOIN pg_locks AS holder
+        ON holder.locktype = 'transactionid' AND holder.granted AND holder.transactionid = held.xmax
+    WHERE held.consumer = %(consumer)s AND holder.pid <> pg_backend_pid()
+) AS frozen

@@ -24,7 +24,7 @@ from bus.demo.delays import watch_fund
 from bus.demo.expectation import Expectation, expect
 from bus.demo.flow import Flow, Receipts
 from bus.demo.meter import Meter
-from bus.demo.outcome import read_outcome
+from bus.demo.outcome import Outcome, read_outcome
 from bus.demo.parties import Clock, Providers, be_careless, receive
 from bus.demo.programme import EDUCATION, Programme
 from bus.errors import DocumentError, Unavailable
@@ -33,6 +33,7 @@ from bus.kafka.administration import connect_admin
 from bus.local import Engines
 from bus.model.identifiers import SystemCode
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.quarantine.entry import QuarantineState
 from bus.supervise.role import Door, Role
 from bus.supervise.supervisor import Slot, Supervisor
 from bus.texts import message
@@ -41,6 +42,9 @@ from bus.wiring import Installation
 
 LOG_FOLDER: Final = "log"
 _DELIVERY_S: Final = 20.0
+_CLOSED_S: Final = 40.0
+"""Four rounds of the fund worker's housekeeping."""
+_CLOSED_LOOK_S: Final = 0.5
 """How long consumers may take for what is accepted already."""
 _LOOK_AGAIN_S: Final = 0.05
 _CANCEL_AGAIN_S: Final = 15.0
@@ -305,6 +309,21 @@ async def _delivered(stage: Stage) -> None:
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
+async def _outcome(stage: Stage) -> Outcome:
+    """Read what it came to, once the bus has closed the entries that were answered.
+
+    That is done by the clock, at most a round after the answers; what stays open is counted so.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + _CLOSED_S
+    while True:
+        outcome = await read_outcome(stage.installation.fund_dsn(), stage.region)
+        resolved = outcome.states.get(QuarantineState.RESOLVED, 0)
+        if resolved >= stage.expected.resolved or clock() > deadline:
+            return outcome
+        await asyncio.sleep(_CLOSED_LOOK_S)
+
+
 async def take_account(stage: Stage, engines: Engines, tell: Tell) -> Account:
     """Check the conservation law and draw up the figures."""
     tell("demo.verifying")
@@ -317,7 +336,7 @@ async def take_account(stage: Stage, engines: Engines, tell: Tell) -> Account:
     return draw_up(
         stage.flow,
         found,
-        await read_outcome(stage.installation.fund_dsn(), stage.region),
+        await _outcome(stage),
         stage.expected,
         kafka=engines.kafka_version,
         postgresql=engines.postgres_version,

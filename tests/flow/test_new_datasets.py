@@ -27,10 +27,14 @@ NOTICED_WITHIN_S = 30
 
 @pytest.fixture
 def added(installation: Installation) -> Iterator[list[str]]:
-    """Topics that are removed afterwards."""
+    """Topics that are removed afterwards.
+
+    Not before the worker's session has ended: the next one would be given their partitions.
+    """
     names: list[str] = []
     yield names
     if names:
+        time.sleep(SESSION_TIMEOUT_S + 2)
         client = connect_admin(installation.cluster_as_admin()).client
         for answer in client.delete_topics(names).values():
             settled(answer, "removing a topic")

@@ -1,7 +1,7 @@
 """How long a fetch waits for records: few requests where many flow, no delay where few do.
 
-Every fetch costs the worker and the broker as much as twenty records, and the batches that it
-brings are signed, sent and written each by itself. Figures: `docs/explanation/performance.md`.
+Every fetch costs the worker and the broker something whatever it brings, and the batches that it
+brings are signed, sent and written each by itself.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def verify(
         "trees": len(trees),
         "leaves": total,
         "leaves_after_the_last_checkpoint": total - covered,
-        "last_checkpoint_at": None if before is None else before[2],
+        "last_checkpoint_at": None if before is None else before.at,
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
-from typing import Final
+from typing import assert_never
 
 from bus.catalogue.row_limits import read_limit, side_of, territory_prefix
 from bus.contracts.rules import Text
@@ -37,10 +37,6 @@ class ConditionOperator(StrEnum):
     """The value is the condition's one value or below it."""
 
 
-_LIMITS: Final = {ConditionOperator.AT_LEAST: 1, ConditionOperator.AT_MOST: -1}
-"""On which side of the limit a value may lie."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """One demand on a row; an agreement's conditions must all hold."""
@@ -66,21 +62,21 @@ def matches(conditions: Iterable[Condition], wanted: Mapping[str, object]) -> bo
 
 
 def _meets(condition: Condition, value: object) -> bool:
-    if condition.op in _LIMITS:
-        side = side_of(value, read_limit(condition.values[0]))
-        return side is not None and side * _LIMITS[condition.op] >= 0
     text = _as_text(value)
-    if text is None:
-        return False
     match condition.op:
+        case ConditionOperator.AT_LEAST:
+            return side_of(value, read_limit(condition.values[0])) in {0, 1}
+        case ConditionOperator.AT_MOST:
+            return side_of(value, read_limit(condition.values[0])) in {0, -1}
         case ConditionOperator.EQUALS | ConditionOperator.ONE_OF:
-            return text in condition.values
+            return text is not None and text in condition.values
         case ConditionOperator.PREFIX:
-            return text.startswith(condition.values)
+            return text is not None and text.startswith(condition.values)
         case ConditionOperator.TERRITORY:
-            return text.startswith(tuple(map(territory_prefix, condition.values)))
+            within = tuple(map(territory_prefix, condition.values))
+            return text is not None and text.startswith(within)
         case _:
-            raise AssertionError(f"a limit has no text: {condition.op}")
+            assert_never(condition.op)
 
 
 def _as_text(value: object) -> str | None:

@@ -1,6 +1,7 @@
 """One side's decisions, written into an agreement's document; all else in it stays as it was. Pure.
 
-What is added is one line of its own, so that a person finds it where a person would have put it.
+What is added stands on lines of its own, where a person would have put it; a resumption completes
+the line of its suspension.
 """
 
 from __future__ import annotations

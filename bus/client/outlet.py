@@ -146,7 +146,7 @@ class Outlet:
         """Send what waits as soon as the first record of a batch has waited long enough.
 
         Why all and not that batch: they travel in one request, and each request costs the
-        publisher and the broker as much as twenty records.
+        publisher and the broker something whatever it carries.
         """
         now = asyncio.get_running_loop().time()
         ready = [

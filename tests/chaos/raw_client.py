@@ -43,7 +43,7 @@ from tests.factories import Raw, signed
 
 logger = logging.getLogger(__name__)
 
-ROUND_RECORDS: Final = 1_500
+ROUND_RECORDS: Final = 2_500
 ROUNDS_PER_S: Final = 1.0
 _BAD_EACH: Final = 24
 _TWICE_EACH: Final = 10

@@ -104,7 +104,10 @@ def _met(links: Iterable[Link]) -> int:
 
 
 async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
-    """Hold what enforcement writes, let it work on for a while, and kill it."""
+    """Hold what enforcement writes, let it work on for a while, kill it, and lose what was held.
+
+    Why lose: the kernel sends what a dead process had handed over, and it would arrive after all.
+    """
     links = world.links_of(fault.target)
     before = _met(links)
     for link in links:
@@ -115,7 +118,10 @@ async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
         for slot in world.slots:
             if slot.role is Role.ENFORCE:
                 world.signal_worker(slot, signal.SIGKILL)
-        await asyncio.sleep(0.1)  # the kernel resets what the dead had open
+        for link in links:
+            link.lift()
+            link.apply(LoseRequests())
+        await asyncio.sleep(0.1)
     finally:
         for link in links:
             link.lift()

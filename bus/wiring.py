@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
@@ -95,7 +96,8 @@ class Installation:
 
     def credentials(self, system: SystemCode) -> SystemCredentials:
         """Read a system's password and signing key; a clear error where it was not enrolled."""
-        return load_credentials(self.home, system)
+        now = datetime.now(UTC)  # noqa: TID251 - which key signs now, is asked where we are composed
+        return load_credentials(self.home, system, now)
 
     def fund_dsn(self) -> str:
         """Give the connection string of the data fund, password included; never log it."""

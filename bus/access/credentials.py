@@ -4,23 +4,28 @@
 
     <home>/secrets/systems/<system>/    0700
         password                        0600  of the Kafka user of the system's name
-        <system>.<n>.key                0600  Ed25519, PKCS8 PEM; the highest n signs
+        <system>.<n>.key                0600  Ed25519, PKCS8 PEM
     <home>/keys/<system>.<n>.yaml             its public half, a document of the catalogue
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from bus.catalogue.documents import parse_key
+from bus.catalogue.parties import SigningKey
 from bus.errors import DocumentError
 from bus.model.identifiers import KeyId, SystemCode
 from bus.texts import message
 
+USED_AFTER: Final = timedelta(minutes=10)
+"""A new key signs nothing before: the catalogue has to know it, and clocks may differ."""
 _SYSTEMS: Final = Path("secrets") / "systems"
 _PUBLIC_KEYS: Final = Path("keys")
 
@@ -37,8 +42,13 @@ class SystemCredentials:
     """Ed25519 seed, 32 bytes."""
 
 
-def load_credentials(home: Path, system: SystemCode) -> SystemCredentials:
-    """Read a system's password and its newest signing key.
+def load_credentials(home: Path, system: SystemCode, moment: datetime) -> SystemCredentials:
+    """Read a system's password and the key that it signs with at a moment.
+
+    Args:
+        home: Folder of the installation.
+        system: Enrolled there.
+        moment: Aware.
 
     Raises:
         DocumentError: The system was not enrolled here, or a file can't be read.
@@ -47,13 +57,47 @@ def load_credentials(home: Path, system: SystemCode) -> SystemCredentials:
     numbers = key_numbers(home, system)
     if not password or not numbers:
         raise _not_enrolled(system_folder(home, system), system)
-    path = private_key_file(home, system, numbers[-1])
+    number = _signing_number(home, system, numbers, moment)
+    path = private_key_file(home, system, number)
     return SystemCredentials(
         principal=system,
         password=password,
-        key_id=key_id_of(system, numbers[-1]),
+        key_id=key_id_of(system, number),
         private_key=_signing_key(path, _content(path, system)).private_bytes_raw(),
     )
+
+
+def _signing_number(home: Path, system: SystemCode, numbers: list[int], moment: datetime) -> int:
+    """Choose the newest key that has been valid for a while, else the oldest that is valid."""
+    documents = {
+        number: read_public_key(path)
+        for number in numbers
+        if (path := public_key_file(home, key_id_of(system, number))).exists()
+    }
+    valid = [number for number, key in documents.items() if _may_sign(key, moment)]
+    settled = [number for number in valid if documents[number].valid_from + USED_AFTER <= moment]
+    # Why the newest where none is valid: whoever checks the signature says what is wrong with it.
+    return max(settled, default=min(valid, default=numbers[-1]))
+
+
+def _may_sign(key: SigningKey, moment: datetime) -> bool:
+    ends = [end for end in (key.valid_to, key.revoked_at) if end is not None]
+    return key.valid_from <= moment and all(moment < end for end in ends)
+
+
+def read_public_key(path: Path) -> SigningKey:
+    """Read a key's document.
+
+    Raises:
+        DocumentError: It can't be read, or is none.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as problem:
+        raise DocumentError(
+            message("error.access.file_unreadable", path=path, problem=problem.strerror)
+        ) from problem
+    return parse_key(path.name, content)
 
 
 def load_signing_key(path: Path) -> Ed25519PrivateKey:

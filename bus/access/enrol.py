@@ -45,6 +45,7 @@ from bus.catalogue.parties import SigningKey
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
 from bus.model.identifiers import KeyId, SystemCode
+from bus.process.replacing import replace_file
 from bus.texts import message
 
 PASSWORD_BYTES: Final = 32
@@ -104,12 +105,12 @@ def enrol_all(
             system=system,
             is_new_password=_ensure_password(home, system),
             is_new_key=_ensure_key(home, system, now),
-            key_id=load_credentials(home, system).key_id,
+            key_id=load_credentials(home, system, now).key_id,
             was_known=system in known,
         )
         for system in enrolled
     )
-    _set_passwords(home, admin, enrolled)
+    _set_passwords(home, admin, enrolled, now)
     return enrolments
 
 
@@ -120,47 +121,59 @@ def _ensure_password(home: Path, system: SystemCode) -> bool:
 
 
 def _ensure_key(home: Path, system: SystemCode, now: datetime) -> bool:
-    """Make a key where there is none, and the public document of the newest.
+    """Make a key where there is none, and the public documents of those that lack it.
 
     The document is what the catalogue trusts, so one that is there is never touched: it may say
     that the key was revoked. The key of one whose secret was lost keeps its number too, for what
     it signed must stay provable.
     """
+    # Why not `now`: the brokers' clock, by which signatures are judged, may be behind ours.
+    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     numbers = key_numbers(home, system)
-    is_new = not numbers
-    number = max(public_key_numbers(home, system), default=0) + 1 if is_new else numbers[-1]
-    path = private_key_file(home, system, number)
-    if is_new:
-        pem = Ed25519PrivateKey.generate().private_bytes(
-            Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-        )
-        is_new = write_once(path, pem)
-    path.chmod(OWNER_ONLY_FILE)
-    document = public_key_file(home, key_id_of(system, number))
-    if not document.exists():
-        document.parent.mkdir(mode=_READABLE_FOLDER, parents=True, exist_ok=True)
-        _replace(document, render_key(_public_half(path, system, number, now)))
+    if numbers:
+        for number in numbers:
+            _publish_key(home, system, number, day)
+        return False
+    number = max(public_key_numbers(home, system), default=0) + 1
+    return make_key(home, system, number, valid_from=day)
+
+
+def make_key(home: Path, system: SystemCode, number: int, *, valid_from: datetime) -> bool:
+    """Make a system's signing key and the document of its public half.
+
+    Args:
+        home: Folder of the installation.
+        system: Whose.
+        number: From 1, higher than those of its other keys.
+        valid_from: Aware; included.
+
+    Returns: Whether it is new; False where another process has just made it.
+    """
+    pem = Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    is_new = write_once(private_key_file(home, system, number), pem)
+    _publish_key(home, system, number, valid_from)
     return is_new
 
 
-def _public_half(path: Path, system: SystemCode, number: int, now: datetime) -> SigningKey:
-    return SigningKey(
+def _publish_key(home: Path, system: SystemCode, number: int, valid_from: datetime) -> None:
+    path = private_key_file(home, system, number)
+    path.chmod(OWNER_ONLY_FILE)
+    document = public_key_file(home, key_id_of(system, number))
+    if document.exists():
+        return
+    document.parent.mkdir(mode=_READABLE_FOLDER, parents=True, exist_ok=True)
+    public_half = SigningKey(
         key_id=key_id_of(system, number),
         system=system,
         algorithm="ed25519",
         public_key=load_signing_key(path).public_key().public_bytes_raw(),
-        # Why not `now`: the brokers' clock, by which signatures are judged, may be behind ours.
-        valid_from=now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
+        valid_from=valid_from,
         valid_to=None,
         revoked_at=None,
     )
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a document at once: who reads the folder finds it whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    draft.write_bytes(content)
-    draft.replace(path)
+    replace_file(document, render_key(public_half))
 
 
 def _known_users(admin: Administration) -> frozenset[str]:
@@ -169,9 +182,11 @@ def _known_users(admin: Administration) -> frozenset[str]:
     return frozenset(settled(answer, message("doing.access.reading_users")))
 
 
-def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode, ...]) -> None:
+def _set_passwords(
+    home: Path, admin: Administration, systems: tuple[SystemCode, ...], now: datetime
+) -> None:
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
-    passwords = {system: load_credentials(home, system).password for system in systems}
+    passwords = {system: load_credentials(home, system, now).password for system in systems}
     answers = admin.client.alter_user_scram_credentials(
         [
             UserScramCredentialUpsertion(system, scram, password.encode())

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from bus.catalogue.parties import SigningKey
+from bus.catalogue.region import key_of
 from bus.catalogue.sources import LOCK_FILE, REGION_FILE, Sources, read_sources
 from bus.errors import DocumentError
 from bus.model.identifiers import DatasetCode
@@ -104,6 +105,22 @@ def mapping_path(region_file: Path, dataset: DatasetCode, name: str) -> Path:
         known=known or message("error.catalogue.mapping_file"),
     )
     raise DocumentError(message("error.catalogue.no_mapping"), (finding,))
+
+
+def parse_key(name: str, content: bytes) -> SigningKey:
+    """Read a public key's document.
+
+    Args:
+        name: Of its file, `<key id>.yaml`.
+        content: Its bytes.
+
+    Raises:
+        DocumentError: It is no such document.
+    """
+    sources = read_sources({f"keys/{name}": content})
+    if not sources.keys:
+        raise DocumentError(message("error.catalogue.key_unreadable", name=name), sources.findings)
+    return key_of(sources.keys[0].written)
 
 
 def render_key(key: SigningKey) -> bytes:

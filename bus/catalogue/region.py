@@ -113,7 +113,7 @@ def region_of(sources: Sources) -> Region:
     written = sources.region.written
     agencies = [_agency(source.written) for source in sources.agencies]
     passports = [passport_of(source.written) for source in sources.passports]
-    keys = [_key(source.written) for source in sources.keys]
+    keys = [key_of(source.written) for source in sources.keys]
     contracts = sorted(
         (source.contract for source in sources.contracts), key=lambda contract: contract.dataset
     )
@@ -194,7 +194,8 @@ def passport_of(shape: PassportShape) -> Passport:
     )
 
 
-def _key(shape: KeyShape) -> SigningKey:
+def key_of(shape: KeyShape) -> SigningKey:
+    """Turn a public key as written into its meaning."""
     return SigningKey(
         key_id=shape.key_id,
         system=shape.system,

@@ -50,6 +50,7 @@ def get(
                 [heading("operation"), row.operation],
                 [heading("record_id"), row.record_id],
                 [heading("event_time"), row.event_time],
+                *([[heading("doubted"), row.doubted_since]] if row.doubted_since else []),
                 *[[name, value] for name, value in row.values.items()],
             ],
         )
@@ -68,9 +69,19 @@ def history(
         print_json(rows)
     else:
         print_table(
-            headings("version", "operation", "record_id", "event_time", "recorded", "from"),
+            headings(
+                "version", "operation", "record_id", "event_time", "recorded", "from", "doubted"
+            ),
             [
-                [r.version, r.operation, r.record_id, r.event_time, r.recorded_at, r.bus_in]
+                [
+                    r.version,
+                    r.operation,
+                    r.record_id,
+                    r.event_time,
+                    r.recorded_at,
+                    r.bus_in,
+                    r.doubted_since,
+                ]
                 for r in rows
             ],
         )

@@ -23,6 +23,7 @@ from bus.cli import (
     doors,
     explain,
     fund,
+    key,
     local,
     quarantine,
     serve,
@@ -48,7 +49,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     callback=choose,
 )
-for group in (local, contract, agreement, catalogue, topics, access, system, fund, quarantine):
+for group in (local, contract, agreement, catalogue, topics, access, system, key, fund, quarantine):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 app.command("serve")(serve.serve)
 app.command("publish")(doors.publish)

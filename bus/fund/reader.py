@@ -43,6 +43,8 @@ class FundRow:
     ceased_at: datetime | None
     """Event time of the cease in force; None: the entry is alive."""
     recorded_at: datetime
+    doubted_since: datetime | None
+    """Its signing key may have been another's from then on (`bus.fund.doubt`); None: no doubt."""
     values: Mapping[str, object] = field(repr=False)
     """Field → value, typed as its column is."""
 
@@ -67,6 +69,8 @@ class HistoryRow:
     catalogue: int
     accepted: str
     """`topic/partition/offset` in the accepted topic."""
+    doubted_since: datetime | None
+    """As in `FundRow`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +119,7 @@ class FundReader:
         if not rows:
             return None
         row = rows[0]
+        doubted_since = cast("datetime | None", row.pop("doubted_since"))
         values = {name: value for name, value in row.items() if name not in OWN_COLUMNS}
         return FundRow(
             agency=agency,
@@ -126,6 +131,7 @@ class FundReader:
             event_time=cast("datetime", row["event_time"]),
             ceased_at=cast("datetime | None", row["ceased_at"]),
             recorded_at=cast("datetime", row["recorded_at"]),
+            doubted_since=doubted_since,
             values=MappingProxyType(values),
         )
 
@@ -231,6 +237,7 @@ def _history_row(row: Mapping[str, object]) -> HistoryRow:
         bus_in=str(row["bus_in"]),
         catalogue=cast("int", row["catalogue"]),
         accepted=f"{row['accepted_topic']}/{row['accepted_partition']}/{row['accepted_offset']}",
+        doubted_since=cast("datetime | None", row["doubted_since"]),
     )
 
 

@@ -29,7 +29,7 @@ REGION_FILE = Path(__file__).parents[2] / "deploy" / "samara" / "region.yaml"
 
 
 def _as(system: SystemCode, home: Path, admin_cluster: Cluster) -> Cluster:
-    password = load_credentials(home, system).password
+    password = load_credentials(home, system, NOW).password
     return replace(admin_cluster, principal=system, password=password)
 
 
@@ -118,7 +118,7 @@ def test_public_keys_are_documents_of_the_catalogue_the_bus_own_too(
     enrol_all(home, admin, [SYSTEM, BUS], NOW)
     region = parse_region(read_documents(REGION_FILE, home / "keys"))
     for system in (SYSTEM, BUS):
-        credentials = load_credentials(home, system)
+        credentials = load_credentials(home, system, NOW)
         key = region.keys[credentials.key_id]
         private = Ed25519PrivateKey.from_private_bytes(credentials.private_key)
         assert key.system == system
@@ -141,7 +141,7 @@ def test_newest_key_signs(home: Path, admin: Administration) -> None:
     second = folder / "edu-registry.10.key"
     second.write_bytes((folder / "edu-registry.1.key").read_bytes())
     (folder / "edu-registry.old.key").write_bytes(b"not a number")
-    assert load_credentials(home, SYSTEM).key_id == "edu-registry.10"
+    assert load_credentials(home, SYSTEM, NOW).key_id == "edu-registry.1", "10 has no document"
     assert enrol(home, admin, SYSTEM, NOW).key_id == "edu-registry.10"
     assert (home / "keys" / "edu-registry.10.yaml").exists()
 
@@ -155,7 +155,7 @@ def test_key_that_was_lost_here_is_followed_by_another_number(
     again = enrol(home, admin, SYSTEM, NOW)
     assert (again.key_id, again.is_new_key) == ("edu-registry.2", True)
     assert (home / "keys" / "edu-registry.1.yaml").read_bytes() == lost
-    assert load_credentials(home, SYSTEM).key_id == "edu-registry.2"
+    assert load_credentials(home, SYSTEM, NOW).key_id == "edu-registry.2"
 
 
 def test_enrolling_nobody_does_nothing(home: Path, admin: Administration) -> None:
@@ -173,18 +173,18 @@ def test_administrator_cannot_be_enrolled(
 
 def test_system_that_was_not_enrolled_is_told_what_to_do(home: Path) -> None:
     with pytest.raises(DocumentError, match="bus system enrol edu-registry"):
-        load_credentials(home, SYSTEM)
+        load_credentials(home, SYSTEM, NOW)
 
 
 def test_key_file_that_is_no_key_is_told(home: Path, admin: Administration) -> None:
     enrol(home, admin, SYSTEM, NOW)
     (home / "secrets" / "systems" / SYSTEM / "edu-registry.1.key").write_bytes(b"rubbish")
     with pytest.raises(DocumentError, match="Ed25519 as PKCS8 PEM"):
-        load_credentials(home, SYSTEM)
+        load_credentials(home, SYSTEM, NOW)
 
 
 def test_credentials_do_not_show_secrets_when_printed(home: Path, admin: Administration) -> None:
     enrol(home, admin, SYSTEM, NOW)
-    credentials = load_credentials(home, SYSTEM)
+    credentials = load_credentials(home, SYSTEM, NOW)
     assert credentials.password not in repr(credentials)
     assert repr(credentials.private_key) not in repr(credentials)

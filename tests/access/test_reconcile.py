@@ -54,7 +54,7 @@ def as_system(home: Path, admin: Administration, admin_cluster: Cluster) -> dict
     enrol_all(home, admin, systems, NOW)
     return {
         system: replace(
-            admin_cluster, principal=system, password=load_credentials(home, system).password
+            admin_cluster, principal=system, password=load_credentials(home, system, NOW).password
         )
         for system in systems
     }

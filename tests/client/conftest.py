@@ -38,7 +38,7 @@ class Installation:
             bootstrap=self.engines.kafka_bootstrap,
             ca_file=self.engines.kafka_ca_file,
             principal=system,
-            password=load_credentials(self.home, system).password,
+            password=load_credentials(self.home, system, datetime.now(UTC)).password,
         )
 
     @property
@@ -51,7 +51,7 @@ class Installation:
         )
 
     def signer(self, system: SystemCode) -> BatchSigner:
-        credentials = load_credentials(self.home, system)
+        credentials = load_credentials(self.home, system, datetime.now(UTC))
         return BatchSigner(credentials.key_id, credentials.private_key)
 
     @property

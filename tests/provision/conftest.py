@@ -48,9 +48,14 @@ def fund_dsn(engines: Engines) -> str:
 
 
 @pytest.fixture(scope="package")
-def documents(admin: Administration, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def installation_home(admin: Administration, tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("installation")
     region = parse_region(read_documents(REGION_FILE, None))
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     enrol_all(home, admin, [BUS, *systems], NOW)
-    return read_documents(REGION_FILE, home / "keys")
+    return home
+
+
+@pytest.fixture(scope="package")
+def documents(installation_home: Path) -> dict[str, bytes]:
+    return read_documents(REGION_FILE, installation_home / "keys")

@@ -1,13 +1,18 @@
 -- name: current
-SELECT * FROM {current} WHERE agency = %(agency)s AND key = %(key)s
+SELECT entry.*, doubted.since AS doubted_since
+FROM {current} AS entry
+LEFT JOIN bus.doubted AS doubted ON doubted.record_id = entry.record_id
+WHERE entry.agency = %(agency)s AND entry.key = %(key)s
 
 -- name: history
-SELECT version, record_id, operation, supersedes, schema_id, value, event_time, appended_at,
-    recorded_at, system, lane, bus_in, catalogue, accepted_topic, accepted_partition,
-    accepted_offset
-FROM {history}
-WHERE agency = %(agency)s AND key = %(key)s
-ORDER BY version
+SELECT entry.version, entry.record_id, entry.operation, entry.supersedes, entry.schema_id,
+    entry.value, entry.event_time, entry.appended_at, entry.recorded_at, entry.system, entry.lane,
+    entry.bus_in, entry.catalogue, entry.accepted_topic, entry.accepted_partition,
+    entry.accepted_offset, doubted.since AS doubted_since
+FROM {history} AS entry
+LEFT JOIN bus.doubted AS doubted ON doubted.record_id = entry.record_id
+WHERE entry.agency = %(agency)s AND entry.key = %(key)s
+ORDER BY entry.version
 
 -- name: count
 SELECT (SELECT count(*) FROM {history}) AS history, (SELECT count(*) FROM {current}) AS current

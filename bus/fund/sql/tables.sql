@@ -69,6 +69,16 @@ CREATE TABLE IF NOT EXISTS bus.refusals (
     told_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS refusals_untold ON bus.refusals (number) WHERE told_at IS NULL;
+CREATE TABLE IF NOT EXISTS bus.doubted (
+    record_id text COLLATE "C" PRIMARY KEY,
+    agency text COLLATE "C" NOT NULL,
+    dataset text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    key_id text COLLATE "C" NOT NULL,
+    since timestamptz NOT NULL,
+    doubted_at timestamptz NOT NULL DEFAULT now()
+);
 COMMENT ON SCHEMA history IS 'Every accepted version of every registry entry, as signed';
 COMMENT ON SCHEMA current IS 'What stands now, one row for each registry entry'
 

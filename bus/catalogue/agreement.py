@@ -196,6 +196,12 @@ class Agreement:
         return last if self.ending is None else min(last, self.ending.at)
 
     @property
+    def turns(self) -> tuple[datetime, ...]:
+        """All moments at which it may begin or cease to grant, in no order."""
+        first = datetime.combine(self.valid_from, time(), UTC)
+        return (first, *self.changes, self.ends_at)
+
+    @property
     def changes(self) -> tuple[datetime, ...]:
         """Moments beside the days at which it may begin or cease to grant, ascending."""
         moments = {moment for one in self.suspensions for moment in (one.begins, one.ends)}

@@ -46,3 +46,16 @@ def granted(
         )
         for dataset, of_dataset in found.items()
     }
+
+
+def next_turn(region: Region, moment: datetime) -> datetime | None:
+    """Tell the first moment after another at which an agreement may begin or cease to grant.
+
+    Args:
+        region: Whose agreements.
+        moment: Aware.
+
+    Returns: Aware; None where nothing turns any more unless documents change.
+    """
+    turns = (turn for agreement in region.agreements for turn in agreement.turns)
+    return min((turn for turn in turns if turn > moment), default=None)

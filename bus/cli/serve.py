@@ -1,4 +1,4 @@
-"""`bus serve`: the bus's own workers and its gateway, kept running."""
+"""`bus serve`: the bus's own workers, its gateway and its keeper of rights, kept running."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Service(StrEnum):
     FUND = "fund"
     QUARANTINE = "quarantine"
     GATEWAY = "gateway"
+    KEEPER = "keeper"
     ALL = "all"
 
 
@@ -31,7 +32,7 @@ def serve(
     *,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Processes per role.")] = 1,
 ) -> None:
-    """Run workers and the gateway until Ctrl-C; what ends is started again, with a growing pause.
+    """Run workers, gateway and keeper of rights until Ctrl-C; what ends is started again.
 
     Example: bus serve all
     """
@@ -41,8 +42,9 @@ def serve(
         if service in {Service.ALL, Service(role.value)}
         for number in range(workers)
     ]
-    if service in {Service.ALL, Service.GATEWAY}:
-        slots.append(Slot(role=Door.GATEWAY, number=0))
+    slots += [
+        Slot(role=door, number=0) for door in Door if service in {Service.ALL, Service(door.value)}
+    ]
     configure_logging("supervisor")
     settings = installation().settings
     supervisor = Supervisor(

@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -31,7 +31,7 @@ from bus.gateway.opening import Openings
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.local.gateway_place import choose_gateway_place
 from bus.local.layout import Layout
-from bus.process.ending import listen_for_the_end
+from bus.process.ending import listen_for_the_end, told_to_end
 from bus.process.exit_codes import exit_code_of
 from bus.process.lock import alone
 from bus.process.log import configure_logging
@@ -168,12 +168,7 @@ async def run(installation: Installation) -> None:
     listen_for_the_end(stopping)
     with _alone(installation.home):
         async with serving(installation) as fault:
-            stop = asyncio.create_task(stopping.wait())
-            waited_for: set[asyncio.Future[Any]] = {stop, fault}
-            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
-            if fault.done():
-                raise fault.result()
+            await told_to_end(stopping, fault)
     logger.info("gateway.ended")
 
 

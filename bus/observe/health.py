@@ -23,6 +23,7 @@ class Ailment(StrEnum):
     LOOP_BLOCKED = "loop_blocked"
     KAFKA_SILENT = "kafka_silent"
     WATCH_SILENT = "watch_silent"
+    RIGHTS_LATE = "rights_late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,14 @@ class Duty(StrEnum):
     MEASURE = "measure"
 
 
+@unique
+class Change(StrEnum):
+    """What became of a right on Kafka; label `change`."""
+
+    GRANTED = "granted"
+    TAKEN = "taken"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
     """One metric."""
@@ -179,6 +187,23 @@ OPEN_OLDEST: Final = Series(
     labels=("agency", "dataset", "reason"),
     meaning="Append time of the oldest undecided record; no series where there is none.",
 )
+RIGHTS_CHANGED: Final = Series(
+    name="bus_rights_changed_total",
+    kind=Kind.COUNTER,
+    labels=("change",),
+    meaning="Rights on Kafka that the keeper changed because an agreement or the catalogue turned.",
+)
+RIGHTS_DRIFTED: Final = Series(
+    name="bus_rights_drifted_total",
+    kind=Kind.COUNTER,
+    labels=("change",),
+    meaning="Rights on Kafka that the keeper changed because somebody had changed them by hand.",
+)
+RIGHTS_KEPT: Final = Series(
+    name="bus_rights_kept_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When the keeper last saw that the rights on Kafka are those of the agreements.",
+)
 
 ALL: Final = (
     ACCEPTED,
@@ -201,5 +226,8 @@ ALL: Final = (
     HOUSEKEEPING_FAILURES,
     OPEN,
     OPEN_OLDEST,
+    RIGHTS_CHANGED,
+    RIGHTS_DRIFTED,
+    RIGHTS_KEPT,
 )
 """Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

@@ -1,4 +1,4 @@
-"""How a process learns that it has to end: a signal, or the end of its supervisor."""
+"""How a process learns that it has to end: a signal, the end of its supervisor, or a fault."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import sys
+from typing import Any
 
 
 def listen_for_the_end(stopping: asyncio.Event) -> None:
@@ -25,3 +26,21 @@ def listen_for_the_end(stopping: asyncio.Event) -> None:
                 stopping.set()
 
         loop.add_reader(descriptor, on_input)
+
+
+async def told_to_end(stopping: asyncio.Event, fault: asyncio.Future[BaseException]) -> None:
+    """Wait until the process is told to end.
+
+    Args:
+        stopping: As `listen_for_the_end` sets it.
+        fault: Done when the process can't do its work any more.
+
+    Raises:
+        BaseException: The fault.
+    """
+    stop = asyncio.create_task(stopping.wait())
+    waited_for: set[asyncio.Future[Any]] = {stop, fault}
+    await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+    if fault.done():
+        raise fault.result()

@@ -9,9 +9,16 @@ from bus.wire import topics
 
 @unique
 class Door(StrEnum):
-    """What a process serves that is no worker: it has no group, and there is one on a host."""
+    """What a process does that is no worker: it has no group, and there is one of a home."""
 
     GATEWAY = "gateway"
+    KEEPER = "keeper"
+    """Keeps rights."""
+
+    @property
+    def module(self) -> str:
+        """The module that is run."""
+        return f"bus.{self}.process"
 
 
 @unique

@@ -40,7 +40,7 @@ class Slot:
     @property
     def module(self) -> str:
         """The module that is run."""
-        return "bus.gateway.process" if self.role is Door.GATEWAY else "bus.agents.worker"
+        return self.role.module if isinstance(self.role, Door) else "bus.agents.worker"
 
 
 class Supervisor:
@@ -66,7 +66,7 @@ class Supervisor:
         self._reserves = {
             slot.module: Reserve(slot.module, self._environment)
             for slot in self._slots
-            if slot.role is not Door.GATEWAY
+            if not isinstance(slot.role, Door)
         }
         self.processes: dict[Slot, asyncio.subprocess.Process] = {}
         self.restarts = 0

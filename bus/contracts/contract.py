@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum, unique
+from types import MappingProxyType
 
 from bus.contracts.rules import Rule, Text
 from bus.model.identifiers import AgencyCode, DatasetCode
@@ -140,6 +141,9 @@ class Contract:
     sla: Sla
     schema_versions: tuple[SchemaVersion, ...]
     """Ascending, at least one."""
+    meanings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Every top-level field of every version → digest of what is said of it
+    (`bus.contracts.meaning`)."""
     example: Example | None = None
 
     @property

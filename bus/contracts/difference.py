@@ -110,6 +110,8 @@ def _type(node: Node, names: Mapping[str, Node]) -> str:
         return f"{node.kind} of {_type(item, names)}"
     if node.kind == "enum":
         return f"{describe(node)} ({', '.join(node.schema['symbols'])})"
+    if node.kind == "fixed":
+        return f"{describe(node)} ({node.schema['size']} bytes)"
     return describe(node)
 
 

@@ -11,6 +11,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from bus.contracts.contract import Contract, Example, RefusedExample, SchemaVersion, Sla
+from bus.contracts.meaning import meanings_of
 from bus.contracts.odcs import SLA_UNITS, BusProperties, ContractDocument, ExampleShape
 from bus.contracts.rule_reading import read_rules
 from bus.contracts.rules import Rule, Text, rules_for_version
@@ -249,6 +250,7 @@ def _contract(
         process=properties.process,
         legal_basis=properties.legal_basis,
         classification=MappingProxyType({p.name: p.classification for p in record.properties}),
+        meanings=meanings_of(record.properties, [source.schema for source in schemas.values()]),
         sla=sla,
         schema_versions=tuple(
             SchemaVersion(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 import fastavro
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bus.catalogue.documents import read_documents, render_key
 from bus.catalogue.parties import SigningKey
 from bus.catalogue.region import Region, parse_region
+from bus.catalogue.signing import Signer, approvals
 from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, RecordId, SystemCode
 from bus.model.record import Envelope, Lane, Operation
@@ -31,6 +33,7 @@ DATASET = DatasetCode("educational-institutions")
 SOURCE = topics.Inbound(agency=AGENCY, dataset=DATASET)
 KEY_ID = KeyId("edu-registry.1")
 SCHEMA_ID = 1
+APPROVED_ON = date(2025, 12, 1)
 APPENDED_MS = 1_775_000_000_000
 SEEDS = {"edu-registry": b"\x01" * 32, "egrul-feed": b"\x02" * 32, "bus": b"\x03" * 32}
 
@@ -71,9 +74,39 @@ def sample_documents() -> Mapping[str, bytes]:
 
 
 def region(*keys: SigningKey, **changed: bytes) -> Region:
+    """Make the sample region with its agreements approved, and keys of the records' systems."""
     trusted = keys or (signing_key("edu-registry"), signing_key("egrul-feed"))
     documents = {f"keys/{key.key_id}.yaml": render_key(key) for key in trusted}
-    return parse_region({**sample_documents(), **documents, **changed})
+    return parse_region(approved({**sample_documents(), **documents, **changed}))
+
+
+def approved(documents: Mapping[str, bytes], on: date = APPROVED_ON) -> dict[str, bytes]:
+    """Approve every agreement on both sides, with a key for it of each agency's first system."""
+    agencies = parse_region(documents).agencies.values()
+    signers = {
+        agency.code: Signer(
+            key_id=KeyId(f"{agency.systems[0].code}.approvals"),
+            private_key=sha256(agency.systems[0].code.encode()).digest(),
+        )
+        for agency in agencies
+    }
+    keys = {
+        f"keys/{signer.key_id}.yaml": render_key(_approving_key(signer))
+        for signer in signers.values()
+    }
+    with_keys = {**documents, **keys}
+    return {**with_keys, **approvals(parse_region(with_keys), signers, on)}
+
+
+def _approving_key(signer: Signer) -> SigningKey:
+    key = Ed25519PrivateKey.from_private_bytes(signer.private_key).public_key()
+    return replace(
+        signing_key("bus"),
+        key_id=signer.key_id,
+        system=SystemCode(signer.key_id.partition(".")[0]),
+        public_key=key.public_bytes_raw(),
+        valid_from=datetime.combine(APPROVED_ON, time(), UTC),
+    )
 
 
 @cache

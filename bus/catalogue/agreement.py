@@ -8,17 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
 from typing import assert_never
 
+from bus.catalogue.decision import Judged, Side
 from bus.catalogue.row_limits import read_limit, side_of, territory_prefix
 from bus.contracts.rules import Text
 from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
-
-
-@unique
-class Side(StrEnum):
-    """Whose decision something was."""
-
-    PROVIDER = "provider"
-    CONSUMER = "consumer"
 
 
 @unique
@@ -89,19 +82,54 @@ def _as_text(value: object) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approval:
-    """Consent of one side."""
+def canonical_rows(rows: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Give conditions in one order, each once, and so their values."""
+    ordered = {(row.field, row.op.value, tuple(sorted(set(row.values)))): row.op for row in rows}
+    return tuple(
+        Condition(field=field, op=op, values=values)
+        for (field, _, values), op in sorted(ordered.items())
+    )
 
-    by: str
-    """Post of the person who approved, never a name."""
-    on: date
+
+@unique
+class Standing(StrEnum):
+    """What a side's last word on the terms comes to."""
+
+    NONE = "none"
+    """It has said nothing."""
+    GIVEN = "given"
+    """It approved what stands now."""
+    REFUSED = "refused"
+    """It refused what stands now."""
+    TERMS_CHANGED = "terms_changed"
+    """It approved other terms."""
+    CONTRACT_CHANGED = "contract_changed"
+    """It approved these terms, of which the contract says something else now."""
+    UNPROVED = "unproved"
+    """It approved with a key that does not count any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    """How one side stands to the terms."""
+
+    standing: Standing = Standing.NONE
+    on: date | None = None
+    """Day (UTC) of that word; an approval counts from it on. None: there is none."""
+    changed: tuple[str, ...] = ()
+    """Fields of which the contract says something else now, ascending."""
 
 
 @unique
 class AgreementState(StrEnum):
     """What an agreement comes to at a moment."""
 
+    DRAFT = "draft"
+    """Both sides have not approved it yet."""
+    REFUSED = "refused"
+    """A side refused it as it stands."""
+    TO_APPROVE = "to_approve"
+    """It was approved, and something has changed since."""
     TO_COME = "to_come"
     """Its first day has not begun."""
     IN_FORCE = "in_force"
@@ -160,10 +188,13 @@ class Agreement:
     """First day, UTC."""
     valid_to: date
     """Last day, UTC, included."""
-    provider_approval: Approval
-    consumer_approval: Approval
+    provider_consent: Consent = Consent()
+    consumer_consent: Consent = Consent()
     suspensions: tuple[Suspension, ...] = ()
     ending: Ending | None = None
+    decisions: tuple[Judged, ...] = ()
+    """That the consents, the suspensions and the end come from: the provider's, then the
+    consumer's, each in their order."""
 
     @property
     def is_full(self) -> bool:
@@ -175,6 +206,11 @@ class Agreement:
             and self.history_from is None
         )
 
+    @property
+    def is_approved(self) -> bool:
+        """Whether both sides approved what stands now; without that nothing is granted, ever."""
+        return {consent.standing for consent in self._consents} == {Standing.GIVEN}
+
     def is_in_force(self, moment: datetime) -> bool:
         """Tell whether it grants anything at a moment, which is aware."""
         return self.state_at(moment) is AgreementState.IN_FORCE
@@ -183,11 +219,33 @@ class Agreement:
         """Tell what it comes to at a moment, which is aware."""
         if moment >= self.ends_at:
             return AgreementState.ENDED
-        if moment.astimezone(UTC).date() < self.valid_from:
+        day = moment.astimezone(UTC).date()
+        if (lacking := self._lacking(day)) is not None:
+            return lacking
+        if day < self.valid_from:
             return AgreementState.TO_COME
         if any(one.covers(moment) for one in self.suspensions):
             return AgreementState.SUSPENDED
         return AgreementState.IN_FORCE
+
+    def consent_of(self, side: Side) -> Consent:
+        """Tell how a side stands to the terms."""
+        return self.provider_consent if side is Side.PROVIDER else self.consumer_consent
+
+    @property
+    def _consents(self) -> tuple[Consent, Consent]:
+        return self.provider_consent, self.consumer_consent
+
+    def _lacking(self, day: date) -> AgreementState | None:
+        """Tell what keeps it from granting anything on a day, whatever its term; None: nothing."""
+        standings = {consent.standing for consent in self._consents}
+        if Standing.REFUSED in standings:
+            return AgreementState.REFUSED
+        if standings - {Standing.GIVEN, Standing.NONE}:
+            return AgreementState.TO_APPROVE
+        if any(consent.on is None or day < consent.on for consent in self._consents):
+            return AgreementState.DRAFT
+        return None
 
     @property
     def ends_at(self) -> datetime:

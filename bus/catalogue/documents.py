@@ -14,6 +14,7 @@ from bus.model.identifiers import DatasetCode
 from bus.texts import finding_at, message
 
 _FOLDERS = ("agencies", "agreements", "passports")
+_DECISIONS = "decisions"
 _CONTRACT_MEMBER = re.compile(r"contract\.yaml|v[0-9]+\.avsc|.*\.csv")
 
 
@@ -23,10 +24,11 @@ def read_documents(region_file: Path, keys_dir: Path | None) -> dict[str, bytes]
     Args:
         region_file: `region.yaml`; its folder holds agencies, agreements and passports, and its
             `contracts` says where the contracts and the schema lock are.
-        keys_dir: Folder of the systems' public keys; None: none are given.
+        keys_dir: Folder of the systems' public keys; `decisions` beside it holds what the sides of
+            agreements decided, which those keys prove. None: neither is given.
 
     Returns: Contents by path: `region.yaml`, `agencies/…`, `agreements/…`, `passports/…`,
-        `contracts/<domain>/<entity>/…`, `contracts/registry.lock.json`, `keys/…`.
+        `contracts/<domain>/<entity>/…`, `contracts/registry.lock.json`, `keys/…`, `decisions/…`.
     Raises: DocumentError: there is no region file, or it can't be read.
     """
     documents = {REGION_FILE: _content(region_file)}
@@ -35,6 +37,7 @@ def read_documents(region_file: Path, keys_dir: Path | None) -> dict[str, bytes]
         documents |= _yaml_files(region_file.parent / folder, folder)
     if keys_dir is not None:
         documents |= _yaml_files(keys_dir, "keys")
+        documents |= _yaml_files(keys_dir.parent / _DECISIONS, _DECISIONS)
     documents |= _contract_files(contracts)
     lock = contracts / Path(LOCK_FILE).name
     if lock.exists():

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from bus.catalogue.lint_agreement import agreement_findings
 from bus.catalogue.lint_contract import contract_findings
+from bus.catalogue.lint_decision import decision_findings
 from bus.catalogue.lint_schema import schema_findings
 from bus.catalogue.lock import changed_schema, schema_sha256
 from bus.catalogue.references import reference_findings
@@ -53,6 +54,7 @@ def lint(documents: Mapping[str, bytes]) -> tuple[Finding, ...]:
         for contract in sources.contracts:
             findings += _gate_findings(contract, region)
         findings += _lock_findings(sources, region)
+        findings += decision_findings(sources, region)
     return tuple(sorted(findings, key=lambda finding: finding.path))
 
 

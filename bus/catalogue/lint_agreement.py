@@ -31,11 +31,7 @@ def agreement_findings(sources: Sources) -> list[Finding]:
     findings = []
     for source in sources.agreements:
         written = source.written
-        problems = [
-            *_date_problems(written),
-            *_interruption_problems(written),
-            *_party_problems(written),
-        ]
+        problems = [*_date_problems(written), *_party_problems(written)]
         contract = contracts.get(source.written.dataset)
         if contract is not None:
             for index, condition in enumerate(written.rows):
@@ -57,23 +53,9 @@ def _date_problems(agreement: AgreementShape) -> Iterator[_Problem]:
     if agreement.valid_to < agreement.valid_from:
         limits = {"from": agreement.valid_from, "to": agreement.valid_to}
         yield ("valid_to",), "ends_before", limits
-    sides = {"provider": agreement.approvals.provider, "consumer": agreement.approvals.consumer}
-    for side, approval in sides.items():
-        if approval.on > agreement.valid_from:
-            days = {"on": approval.on, "from": agreement.valid_from}
-            yield ("approvals", side, "on"), "approved_late", days
     if agreement.history_from is not None and agreement.history_from > agreement.valid_to:
         days = {"from": agreement.history_from, "to": agreement.valid_to}
         yield ("history_from",), "history_after_end", days
-
-
-def _interruption_problems(agreement: AgreementShape) -> Iterator[_Problem]:
-    for index, rest in enumerate(agreement.suspended):
-        if rest.ends is not None and rest.ends <= rest.begins:
-            yield ("suspended", index, "to"), "resumed_before", {"to": rest.ends}
-    if agreement.ended is not None and agreement.ended.at.date() > agreement.valid_to:
-        days = {"at": agreement.ended.at, "to": agreement.valid_to}
-        yield ("ended", "at"), "ended_after_end", days
 
 
 def _party_problems(agreement: AgreementShape) -> Iterator[_Problem]:

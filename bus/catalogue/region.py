@@ -9,24 +9,22 @@ from types import MappingProxyType
 
 from bus.catalogue.agreement import (
     Agreement,
-    Approval,
     Condition,
     ConditionOperator,
-    Ending,
-    Suspension,
     matches,
 )
+from bus.catalogue.consent import settled
+from bus.catalogue.decision import Decision
 from bus.catalogue.lock import LockEntry, SchemaLock
 from bus.catalogue.parties import Agency, SigningKey, System
 from bus.catalogue.references import reference_findings
 from bus.catalogue.shapes import (
     AgencyShape,
     AgreementShape,
-    ApprovalShape,
-    EndingShape,
+    DecisionShape,
+    DecisionsShape,
     KeyShape,
     PassportShape,
-    SuspensionShape,
 )
 from bus.catalogue.sources import Sources, read_sources
 from bus.contracts.contract import Contract
@@ -41,7 +39,6 @@ __all__ = [
     "Act",
     "Agency",
     "Agreement",
-    "Approval",
     "Condition",
     "ConditionOperator",
     "LockEntry",
@@ -117,15 +114,30 @@ def region_of(sources: Sources) -> Region:
     contracts = sorted(
         (source.contract for source in sources.contracts), key=lambda contract: contract.dataset
     )
+    by_dataset = {contract.dataset: contract for contract in contracts}
+    by_id = {key.key_id: key for key in keys}
+    owners = {system.code: agency.code for agency in agencies for system in agency.systems}
+    decided: dict[str, list[Decision]] = {}
+    for source in sources.decisions:
+        decided.setdefault(source.written.agreement, []).extend(decisions_of(source.written))
     return Region(
         code=written.region,
         name=written.name,
         partitions=written.partitions,
         agencies=MappingProxyType({agency.code: agency for agency in agencies}),
-        contracts=MappingProxyType({contract.dataset: contract for contract in contracts}),
-        agreements=tuple(_agreement(source.written) for source in sources.agreements),
+        contracts=MappingProxyType(by_dataset),
+        agreements=tuple(
+            settled(
+                agreement,
+                decided.get(agreement.id, ()),
+                contract=by_dataset[agreement.dataset],
+                keys=by_id,
+                owners=owners,
+            )
+            for agreement in (_terms(source.written) for source in sources.agreements)
+        ),
         passports=MappingProxyType({passport.process: passport for passport in passports}),
-        keys=MappingProxyType({key.key_id: key for key in keys}),
+        keys=MappingProxyType(by_id),
         lock=sources.lock,
     )
 
@@ -138,7 +150,7 @@ def _agency(shape: AgencyShape) -> Agency:
     return Agency(code=shape.agency, name=shape.name, oktmo=shape.oktmo, systems=systems)
 
 
-def _agreement(shape: AgreementShape) -> Agreement:
+def _terms(shape: AgreementShape) -> Agreement:
     rows = tuple(
         Condition(field=condition.field, op=condition.op, values=condition.values)
         for condition in shape.rows
@@ -156,24 +168,31 @@ def _agreement(shape: AgreementShape) -> Agreement:
         legal_basis=shape.legal_basis,
         valid_from=shape.valid_from,
         valid_to=shape.valid_to,
-        provider_approval=_approval(shape.approvals.provider),
-        consumer_approval=_approval(shape.approvals.consumer),
-        suspensions=tuple(map(_suspension, shape.suspended)),
-        ending=None if shape.ended is None else _ending(shape.ended),
     )
 
 
-def _approval(shape: ApprovalShape) -> Approval:
-    return Approval(by=shape.by, on=shape.on)
+def decisions_of(shape: DecisionsShape) -> tuple[Decision, ...]:
+    """Turn a side's decisions as written into their meaning, in their order."""
+    return tuple(
+        _decision(one, shape, number) for number, one in enumerate(shape.decisions, start=1)
+    )
 
 
-def _suspension(shape: SuspensionShape) -> Suspension:
-    begins = shape.begins.astimezone(UTC)
-    return Suspension(side=shape.side, by=shape.by, begins=begins, ends=_utc(shape.ends))
-
-
-def _ending(shape: EndingShape) -> Ending:
-    return Ending(side=shape.side, by=shape.by, at=shape.at.astimezone(UTC))
+def _decision(shape: DecisionShape, of_side: DecisionsShape, number: int) -> Decision:
+    return Decision(
+        agreement=of_side.agreement,
+        side=of_side.side,
+        number=number,
+        kind=shape.decision,
+        by=shape.by,
+        on=shape.on,
+        key_id=shape.key_id,
+        at=_utc(shape.at),
+        why=shape.why,
+        terms=shape.terms,
+        fields=None if shape.fields is None else MappingProxyType(shape.fields),
+        signature=shape.signature,
+    )
 
 
 def passport_of(shape: PassportShape) -> Passport:

@@ -17,7 +17,8 @@ from pydantic import (
     model_validator,
 )
 
-from bus.catalogue.agreement import ConditionOperator, Side
+from bus.catalogue.agreement import ConditionOperator
+from bus.catalogue.decision import DecisionKind, Side
 from bus.contracts.passport import ProcessState
 from bus.contracts.rules import Text
 from bus.model.identifiers import (
@@ -89,42 +90,8 @@ class ConditionShape(_Document):
         return self
 
 
-class ApprovalShape(_Document):
-    """Consent of one side."""
-
-    by: Words
-    """A post, never a person's name."""
-    on: date
-
-
-class ApprovalsShape(_Document):
-    """Both sides; for all providers the contract's owner speaks."""
-
-    provider: ApprovalShape
-    consumer: ApprovalShape
-
-
-class SuspensionShape(_Document):
-    """A time in which the agreement rests; without `to`, until the member is written."""
-
-    side: Side
-    by: Words
-    """A post, never a person's name."""
-    begins: Annotated[AwareDatetime, Field(alias="from")]
-    ends: Annotated[AwareDatetime | None, Field(alias="to")] = None
-
-
-class EndingShape(_Document):
-    """An end before the last day."""
-
-    side: Side
-    by: Words
-    """A post, never a person's name."""
-    at: AwareDatetime
-
-
 class AgreementShape(_Document):
-    """agreements/<id>.yaml."""
+    """agreements/<id>.yaml: the terms; what the sides decide about them stands in `decisions`."""
 
     agreement: Annotated[str, Code]
     providers: Annotated[tuple[AgencyCodeField, ...], Field(min_length=1)] | None = None
@@ -140,9 +107,59 @@ class AgreementShape(_Document):
     legal_basis: Words
     valid_from: date
     valid_to: date
-    approvals: ApprovalsShape
-    suspended: tuple[SuspensionShape, ...] = ()
-    ended: EndingShape | None = None
+
+
+class DecisionShape(_Document):
+    """One decision of a side, signed."""
+
+    decision: DecisionKind
+    by: Words
+    """A post, never a person's name."""
+    on: date
+    at: AwareDatetime | None = None
+    """Of what a moment belongs to: suspend, resume, end."""
+    why: Words | None = None
+    """Of a refusal."""
+    terms: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")] | None = None
+    fields: dict[FieldName, Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]] | None = (
+        None
+    )
+    """Field → what the contract said of it; with `terms` of an approval and of a refusal."""
+    key_id: KeyId
+    signature: Base64Bytes
+    """Base64 of 64 bytes; what they cover: `bus.catalogue.decision.statement`."""
+
+    @model_validator(mode="after")
+    def _has_what_belongs_to_it(self) -> Self:
+        members = {"at", "why", "terms", "fields"}
+        given = {name for name in members if getattr(self, name) is not None}
+        if given != _MEMBERS_OF[self.decision]:
+            wanted = " ".join(sorted(_MEMBERS_OF[self.decision]))
+            told = {"decision": self.decision, "wanted": wanted}
+            raise ValueError(message("error.agreement.expects.decision_members", **told))
+        return self
+
+
+_MEMBERS_OF: Final = {
+    DecisionKind.APPROVE: {"terms", "fields"},
+    DecisionKind.REFUSE: {"terms", "fields", "why"},
+    DecisionKind.SUSPEND: {"at"},
+    DecisionKind.RESUME: {"at"},
+    DecisionKind.END: {"at"},
+}
+
+
+class DecisionsShape(_Document):
+    """decisions/<agreement>.<side>.yaml: what one side decided, the last word last."""
+
+    agreement: Annotated[str, Code]
+    side: Side
+    decisions: Annotated[tuple[DecisionShape, ...], Field(min_length=1)]
+
+    @property
+    def file_stem(self) -> str:
+        """Name of its file."""
+        return f"{self.agreement}.{self.side}"
 
 
 class ActShape(_Document):

@@ -200,7 +200,9 @@ def _projection(region: Region, view: View) -> Projection:
             schema_id=schema_id, frame=frame_header(schema_id), field_places=places
         )
     agreements = [
-        agreement for agreement in region.agreements if view_of(agreement, contract) == view
+        agreement
+        for agreement in region.agreements
+        if agreement.is_approved and view_of(agreement, contract) == view
     ]
     return Projection(
         view=view,

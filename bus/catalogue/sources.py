@@ -14,6 +14,7 @@ from bus.catalogue.lock import EMPTY_LOCK, SchemaLock, parse_lock
 from bus.catalogue.shapes import (
     AgencyShape,
     AgreementShape,
+    DecisionsShape,
     KeyShape,
     PassportShape,
     RegionShape,
@@ -46,6 +47,7 @@ class Sources:
     region: Source[RegionShape] | None = None
     agencies: list[Source[AgencyShape]] = field(default_factory=list)
     agreements: list[Source[AgreementShape]] = field(default_factory=list)
+    decisions: list[Source[DecisionsShape]] = field(default_factory=list)
     passports: list[Source[PassportShape]] = field(default_factory=list)
     keys: list[Source[KeyShape]] = field(default_factory=list)
     contracts: list[ContractSource] = field(default_factory=list)
@@ -69,6 +71,7 @@ def read_sources(documents: Mapping[str, bytes]) -> Sources:
         _report(sources, REGION_FILE, "no such file", "a file region.yaml", "Write it.")
     sources.agencies = _read_folder(sources, documents, "agencies", "agency", AgencyShape)
     sources.agreements = _read_folder(sources, documents, "agreements", "agreement", AgreementShape)
+    sources.decisions = _read_folder(sources, documents, "decisions", "file_stem", DecisionsShape)
     sources.passports = _read_folder(sources, documents, "passports", "process", PassportShape)
     sources.keys = _read_folder(sources, documents, "keys", "key_id", KeyShape)
     _read_contracts(sources, documents)
@@ -158,7 +161,7 @@ def _read_lock(sources: Sources, documents: Mapping[str, bytes]) -> None:
 
 def _report_strangers(sources: Sources, documents: Mapping[str, bytes]) -> None:
     """Refuse documents that nothing reads: somebody believes that they do something."""
-    folders = {"agencies", "agreements", "passports", "keys"}
+    folders = {"agencies", "agreements", "decisions", "passports", "keys"}
     for path in sorted(documents):
         top, _, rest = path.partition("/")
         known = (

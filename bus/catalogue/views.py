@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from bus.catalogue.agreement import Agreement, Condition
+from bus.catalogue.agreement import Agreement, Condition, canonical_rows
 from bus.catalogue.region import Region
 from bus.contracts.avro_types import (
     NAMED,
@@ -54,7 +54,7 @@ def view_of(agreement: Agreement, contract: Contract) -> View | None:
         code=_code_of(agreement, contract),
         dataset=agreement.dataset,
         fields=tuple(name for name in contract.field_names if name in granted),
-        rows=_canonical_rows(agreement.rows),
+        rows=canonical_rows(agreement.rows),
         providers=agreement.providers,
         history_from=agreement.history_from,
     )
@@ -70,7 +70,7 @@ def _code_of(agreement: Agreement, contract: Contract) -> ViewCode:
     content = {
         "dataset": contract.dataset,
         "fields": fields,
-        "rows": [[row.field, row.op, *row.values] for row in _canonical_rows(agreement.rows)],
+        "rows": [[row.field, row.op, *row.values] for row in canonical_rows(agreement.rows)],
         "providers": agreement.providers,
         "history_from": None if agreement.history_from is None else str(agreement.history_from),
     }
@@ -79,18 +79,19 @@ def _code_of(agreement: Agreement, contract: Contract) -> ViewCode:
     return ViewCode("v" + hashlib.sha256(text.encode()).hexdigest()[:_CODE_HEX_DIGITS])
 
 
-def _canonical_rows(rows: tuple[Condition, ...]) -> tuple[Condition, ...]:
-    ordered = {(row.field, row.op.value, tuple(sorted(set(row.values)))): row.op for row in rows}
-    return tuple(
-        Condition(field=field, op=op, values=values)
-        for (field, _, values), op in sorted(ordered.items())
-    )
-
-
 def views_of(region: Region) -> tuple[View, ...]:
-    """Tell every view that a region's agreements need, each once, by code."""
+    """Tell every view that a region's approved agreements need, each once, by code."""
+    return _views(region, (one for one in region.agreements if one.is_approved))
+
+
+def drafted_views_of(region: Region) -> tuple[View, ...]:
+    """Tell every view that its agreements need or would need once approved, each once, by code."""
+    return _views(region, region.agreements)
+
+
+def _views(region: Region, agreements: Iterable[Agreement]) -> tuple[View, ...]:
     views: dict[ViewCode, View] = {}
-    for agreement in region.agreements:
+    for agreement in agreements:
         view = view_of(agreement, region.contracts[agreement.dataset])
         if view is not None:
             views[view.code] = view

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from bus.catalogue.agreement import Agreement, AgreementState, Ending, Side, Suspension
-from bus.catalogue.agreement_edit import with_ending, with_resumption, with_suspension
-from bus.cli.context import installation, language, now, region
-from bus.cli.output import JsonOption, headings, print_json, print_table, tell
-from bus.provision.agreement_decision import Edit, write_decision
-from bus.texts import text
+from bus.catalogue.agreement import Agreement
+from bus.catalogue.region import parse_region
+from bus.cli.agreement_decisions import approve, approve_all, end, refuse, resume, suspend
+from bus.cli.agreement_output import (
+    granted_words,
+    plain_agreement,
+    plain_shown,
+    print_shown,
+    state_word,
+)
+from bus.cli.agreement_terms import change, draft
+from bus.cli.context import documents, now, region
+from bus.cli.output import JsonOption, headings, print_json, print_table
+from bus.provision.agreement_decision import agreement_of
 
 app = typer.Typer(no_args_is_help=True, help="Who may receive what.")
+app.command("draft")(draft)
+app.command("change")(change)
+app.command("approve")(approve)
+app.command("approve-all")(approve_all)
+app.command("refuse")(refuse)
+app.command("suspend")(suspend)
+app.command("resume")(resume)
+app.command("end")(end)
 
 ConsumerOption = Annotated[str | None, typer.Option(help="Only those of this receiving agency.")]
-AgreementArgument = Annotated[str, typer.Argument(help="Its id.")]
-SideOption = Annotated[Side, typer.Option(help="Whose decision it is.")]
-PostOption = Annotated[str, typer.Option(help="Post of the person who decided, never a name.")]
-AtOption = Annotated[
-    datetime | None,
-    typer.Option(
-        help="Moment in UTC, 2026-05-01T09:00:00; else now.",
-        formats=["%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"],
-    ),
-]
 DatasetOption = Annotated[str | None, typer.Option(help="Only those on this dataset.")]
 
 
@@ -43,7 +46,7 @@ def list_(
     at = now()
     found = _found(consumer, dataset)
     if json:
-        print_json([_plain(one, at) for one in found])
+        print_json([plain_agreement(one, at) for one in found])
         return
     print_table(
         headings("agreement", "consumer", "dataset", "granted", "state", "until"),
@@ -52,13 +55,30 @@ def list_(
                 one.id,
                 one.consumer,
                 one.dataset,
-                _granted(one),
-                _state(one.state_at(at)),
+                granted_words(one),
+                state_word(one.state_at(at)),
                 one.valid_to if one.ending is None else one.ending.at,
             ]
             for one in found
         ],
     )
+
+
+@app.command()
+def show(
+    agreement: Annotated[str, typer.Argument(help="Its id.")], *, json: JsonOption = False
+) -> None:
+    """Show what an agreement grants, how both sides stand to it, and each step that led here.
+
+    Example: bus agreement show portal-municipalities
+    """
+    read, at = documents(), now()
+    known = parse_region(read)
+    one = agreement_of(known, agreement)
+    if json:
+        print_json(plain_shown(one, known, read, at))
+    else:
+        print_shown(one, known, read, at)
 
 
 @app.command()
@@ -94,7 +114,7 @@ def matrix(
             [
                 receiving,
                 *[
-                    "; ".join(_granted(one) for one in cells.get((receiving, of), []))
+                    "; ".join(granted_words(one) for one in cells.get((receiving, of), []))
                     for of in datasets
                 ],
             ]
@@ -103,99 +123,9 @@ def matrix(
     )
 
 
-@app.command()
-def suspend(
-    agreement: AgreementArgument,
-    *,
-    side: SideOption,
-    by: PostOption,
-    at: AtOption = None,
-    json: JsonOption = False,
-) -> None:
-    """Let an agreement rest until it is resumed.
-
-    Example: bus agreement suspend portal-municipalities --side provider --by "Head of department"
-    """
-    rest = Suspension(side=side, by=by, begins=_moment(at), ends=None)
-    _decide(agreement, partial(with_suspension, rest), json=json)
-
-
-@app.command()
-def resume(agreement: AgreementArgument, *, at: AtOption = None, json: JsonOption = False) -> None:
-    """Let an agreement go on that rests.
-
-    Example: bus agreement resume portal-municipalities
-    """
-    _decide(agreement, partial(with_resumption, _moment(at)), json=json)
-
-
-@app.command()
-def end(
-    agreement: AgreementArgument,
-    *,
-    side: SideOption,
-    by: PostOption,
-    at: AtOption = None,
-    json: JsonOption = False,
-) -> None:
-    """End an agreement before its last day.
-
-    Example: bus agreement end portal-municipalities --side consumer --by "Head of department"
-    """
-    ending = Ending(side=side, by=by, at=_moment(at))
-    _decide(agreement, partial(with_ending, ending), json=json)
-
-
-def _decide(agreement: str, edit: Edit, *, json: bool) -> None:
-    current = installation()
-    file, written = write_decision(current.settings.region, current.keys_dir, agreement, edit)
-    if json:
-        print_json({**_plain(written, now()), "file": file})
-    else:
-        tell("agreement.written", file=file)
-
-
-def _moment(at: datetime | None) -> datetime:
-    """Give the moment of a decision, to the second; now where none is stated."""
-    return (now() if at is None else at.replace(tzinfo=UTC)).replace(microsecond=0)
-
-
 def _found(consumer: str | None, dataset: str | None) -> list[Agreement]:
     return [
         one
         for one in region().agreements
         if consumer in {None, one.consumer} and dataset in {None, one.dataset}
     ]
-
-
-def _plain(agreement: Agreement, at: datetime) -> dict[str, object]:
-    return {
-        "agreement": agreement.id,
-        "consumer": agreement.consumer,
-        "systems": agreement.systems,
-        "dataset": agreement.dataset,
-        "providers": agreement.providers,
-        "fields": agreement.fields,
-        "rows": _rows(agreement),
-        "history_from": agreement.history_from,
-        "state": agreement.state_at(at),
-        "valid_from": agreement.valid_from,
-        "valid_to": agreement.valid_to,
-        "ends_at": agreement.ends_at,
-    }
-
-
-def _rows(agreement: Agreement) -> Iterable[object]:
-    return [{"field": row.field, "op": row.op, "values": row.values} for row in agreement.rows]
-
-
-def _granted(agreement: Agreement) -> str:
-    spoken, number = language(), len(agreement.fields or ())
-    if agreement.fields is None:
-        return text("agreement.some_rows" if agreement.rows else "agreement.whole", spoken)
-    key = "agreement.fields_of_some_rows" if agreement.rows else "agreement.fields"
-    return text(key, spoken, number=number)
-
-
-def _state(state: AgreementState) -> str:
-    return text(f"agreement.state.{state}", language())

@@ -6,8 +6,8 @@ import asyncio
 
 import typer
 
-from bus.cli.context import documents, installation, language, now
-from bus.cli.output import JsonOption, heading, headings, print_json, print_table, talk, tell
+from bus.cli.context import documents, installation, now
+from bus.cli.output import JsonOption, advise, heading, headings, print_json, print_table, tell
 from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
@@ -52,8 +52,8 @@ def _print_report(report: CatalogueReport) -> None:
             [heading("documents"), len(report.documents)],
         ],
     )
-    for finding in report.topics.repartitioned:
-        talk.print(finding.spoken(language()), markup=False, style="yellow")
+    for finding in (*report.topics.repartitioned, *report.unapproved):
+        advise(finding)
     tell("catalogue.in_force", version=report.version)
 
 

@@ -10,12 +10,13 @@ from typing import Annotated
 import typer
 
 from bus.catalogue.lint import lint as lint_documents
+from bus.catalogue.lint_decision import unapproved
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import locked_schema_id
 from bus.catalogue.sources import read_sources
-from bus.cli.context import documents, installation, language
+from bus.cli.context import documents, installation, language, now
 from bus.cli.contract_output import print_contract, print_difference
-from bus.cli.output import JsonOption, print_json, results, tell
+from bus.cli.output import JsonOption, advise, print_json, results, tell
 from bus.cli.refusals import refusals
 from bus.contract_pages.description import describe_contract
 from bus.contracts.compile import compile_schema
@@ -38,13 +39,19 @@ VersionArgument = Annotated[int | None, typer.Argument(help="Schema version.")]
 def lint(*, json: JsonOption = False) -> None:
     """Check every document of the region; exit 1 where anything is wrong.
 
+    Told beside it, and nothing wrong: agreements that grant nothing for want of an approval.
+
     Example: bus contract lint
     """
-    findings = lint_documents(documents())
+    read = documents()
+    findings = lint_documents(read)
+    lacking = () if findings else unapproved(parse_region(read), now())
     if json:
-        print_json({"findings": findings})
+        print_json({"findings": findings, "unapproved": lacking})
     else:
         _print_findings(findings)
+        for finding in lacking:
+            advise(finding)
         tell("contract.findings", count=len(findings))
     if findings:
         raise typer.Exit(1)

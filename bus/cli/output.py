@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bus.cli.context import language
+from bus.errors import Finding
 from bus.texts import Message, message, text
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")]
@@ -67,6 +68,11 @@ def print_json(value: object) -> None:
 def tell(key: str, /, **values: object) -> None:
     """Say one text of the catalogue, in the language chosen, beside the results."""
     talk.print(message(key, **values).spoken(language()), markup=False)
+
+
+def advise(finding: Finding) -> None:
+    """Say beside the results what somebody should see to, though nothing fails for it."""
+    talk.print(finding.spoken(language()), markup=False, style="yellow", soft_wrap=True)
 
 
 def heading(name: str) -> str:

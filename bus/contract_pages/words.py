@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import assert_never
 
-from bus.catalogue.agreement import Condition, ConditionOperator
+from bus.catalogue.agreement import Agreement, Condition, ConditionOperator
 from bus.catalogue.row_limits import territory_prefix
 from bus.contract_pages.description import DescribedConsumer
 from bus.contracts.contract import Sla
@@ -31,7 +31,7 @@ def sla_figures(sla: Sla) -> list[tuple[str, str, str]]:
     return [(name, unit, f"{number:g}") for name, unit, number in figures]
 
 
-def granted_words(consumer: DescribedConsumer, language: Language) -> str:
+def granted_words(consumer: DescribedConsumer | Agreement, language: Language) -> str:
     """Say what an agreement grants."""
     if consumer.fields is None:
         parts = [text("page.granted_all", language)]

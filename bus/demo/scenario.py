@@ -32,6 +32,7 @@ from bus.fund.layout import Layouts, layouts_of
 from bus.kafka.administration import connect_admin
 from bus.local import Engines
 from bus.model.identifiers import SystemCode
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.quarantine.entry import QuarantineState
 from bus.supervise.role import Door, Role
@@ -93,6 +94,8 @@ async def set_stage(
     cluster = installation.cluster_as_admin()
     admin = connect_admin(cluster)
     await asyncio.to_thread(enrol_all, installation.home, admin, [BUS, *systems], clock())
+    # Why here: who plays every agency has every agency's keys, and git has none of them.
+    approve_all(region_file, installation.home, clock())
     documents = read_documents(region_file, installation.keys_dir)
     tell("demo.applying")
     await apply_catalogue(documents, cluster=cluster, fund_dsn=installation.fund_dsn(), now=clock())

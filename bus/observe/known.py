@@ -87,6 +87,8 @@ def readers_by_topic(snapshot: Snapshot) -> Readers:
     region = snapshot.region
     readers: dict[str, list[Reader]] = {}
     for agreement in region.agreements:
+        if not agreement.is_approved:
+            continue
         view = view_of(agreement, region.contracts[agreement.dataset])
         topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
         readers.setdefault(topic, []).append(

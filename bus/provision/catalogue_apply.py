@@ -16,8 +16,10 @@ from aiokafka.errors import KafkaError
 
 from bus.access.reconcile import AccessDiff, reconcile
 from bus.access.rights import rights_of
+from bus.catalogue.kept_decisions import kept_decision_findings
 from bus.catalogue.kept_keys import kept_key_findings
 from bus.catalogue.lint import lint
+from bus.catalogue.lint_decision import unapproved
 from bus.catalogue.manifest import changed, manifest_of
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import build_snapshot
@@ -68,6 +70,8 @@ class CatalogueReport:
     """Paths of documents that were added, removed, edited, or lost in the topic."""
     version: int
     """Of the catalogue in force now; a new one if any document changed."""
+    unapproved: tuple[Finding, ...]
+    """What keeps agreements from granting anything though their term has begun."""
 
     @property
     def is_empty(self) -> bool:
@@ -105,7 +109,7 @@ async def apply_catalogue(
             nothing was changed by then if the documents are at fault.
         Unavailable: An engine does not answer.
     """
-    region = await _approved_region(documents, cluster)
+    region = await _approved_region(documents, cluster, now)
     layouts = layouts_of(region.contracts.values(), region.lock)
     admin = connect_admin(cluster)
     progress(Step.TOPICS)
@@ -129,13 +133,17 @@ async def apply_catalogue(
         schemas=schemas,
         documents=changed_documents,
         version=version,
+        unapproved=unapproved(region, now),
     )
 
 
-async def _approved_region(documents: Mapping[str, bytes], cluster: Cluster) -> Region:
+async def _approved_region(
+    documents: Mapping[str, bytes], cluster: Cluster, now: datetime
+) -> Region:
     """Read documents that nothing speaks against, down to the workers' own compilation.
 
-    Nor the catalogue in force: a key that signed records may be revoked, not removed.
+    Nor the catalogue in force: a key that signed records may be revoked, not removed, and what a
+    side of an agreement decided may be followed by another decision only.
     """
     findings = lint(documents)
     try:
@@ -147,7 +155,12 @@ async def _approved_region(documents: Mapping[str, bytes], cluster: Cluster) -> 
         await record_refusals(cluster, refusals, Attempt.APPLY)
     if findings or refusals:
         raise _refused(told_once(findings, refusals), refusals)
-    if lost := kept_key_findings(await _in_force(cluster), documents):
+    in_force = await _in_force(cluster)
+    lost = (
+        *kept_key_findings(in_force, documents),
+        *kept_decision_findings(in_force, documents, now),
+    )
+    if lost:
         raise _refused(lost, ())
     build_snapshot(region, 1)
     return region

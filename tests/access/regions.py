@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from types import MappingProxyType
 
-from bus.catalogue.agreement import Agreement, Approval
+from bus.catalogue.agreement import Agreement, Consent, Standing
 from bus.catalogue.lock import EMPTY_LOCK
 from bus.catalogue.parties import Agency, System
 from bus.catalogue.region import Region
@@ -24,7 +24,7 @@ from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 from bus.model.record import Operation
 
 WORDS = Text(ru="слова", en="words")
-APPROVAL = Approval(by="head of department", on=date(2025, 12, 1))
+APPROVED = Consent(standing=Standing.GIVEN, on=date(2025, 12, 1))
 FIRST_DAY = date(2026, 1, 1)
 LAST_DAY = date(2026, 12, 31)
 FIELDS = ("number", "name", "town")
@@ -90,8 +90,8 @@ def agreement(
         legal_basis="order 1",
         valid_from=valid_from,
         valid_to=valid_to,
-        provider_approval=APPROVAL,
-        consumer_approval=APPROVAL,
+        provider_consent=APPROVED,
+        consumer_consent=APPROVED,
     )
 
 

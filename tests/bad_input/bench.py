@@ -25,6 +25,7 @@ from bus.catalogue.snapshot import locked_schema_id
 from bus.client import BatchSigner
 from bus.kafka.administration import Administration, connect_admin
 from bus.model.identifiers import SystemCode
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.provision.topic_apply import apply_topics
 from bus.provision.topic_plan import topics_of
@@ -70,6 +71,7 @@ async def put_in_force(home: Path) -> tuple[Installation, World]:
     now = datetime.now(UTC)
     admin = installation.cluster_as_admin()
     enrol_all(home, connect_admin(admin), [BUS, *systems], now)
+    approve_all(REGION, home, now)
     found = documents(installation, now)
     await apply_catalogue(found, cluster=admin, fund_dsn=installation.fund_dsn(), now=now)
     await _plant_bombs(installation)

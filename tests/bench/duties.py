@@ -54,6 +54,7 @@ from tests.bench.resident_documents import (
     SYSTEM,
     signed_batches,
 )
+from tests.factories import approved
 
 RECORDS: Final = 2_048
 """Of a batch, as the transport cuts them: 8 signed trees."""
@@ -225,7 +226,7 @@ def _snapshot() -> Snapshot:
         revoked_at=None,
     )
     documents = {**read_documents(REGION, None), f"keys/{key.key_id}.yaml": render_key(key)}
-    return build_snapshot(parse_region(documents), 1)
+    return build_snapshot(parse_region(approved(documents)), 1)
 
 
 def _schemas_without_rules(whole: Snapshot) -> dict[int, Any]:

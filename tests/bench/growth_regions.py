@@ -6,10 +6,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from bus.kafka.producer import BatchProducer
 from bus.observe.report import WorkerReport
+from bus.provision.agreement_decision import approve_all
 from bus.supervise.role import Role
 from bus.supervise.supervisor import Slot
 from bus.wire.delivery import Delivery
@@ -148,6 +150,7 @@ async def _restarted(course: Course) -> float:
 async def _added(course: Course, number: int) -> dict[str, Any]:
     """Add a dataset while all runs; tell when its first records are in the fund."""
     installation = course.one.installation
+    approve_all(installation.settings.region, installation.home, datetime.now(UTC))
     before, began_s = await course.arrivals.total(), time.monotonic()
     region = await apply(installation)
     applied_s = time.monotonic()

@@ -20,6 +20,7 @@ from bus.kafka.administration import connect_admin
 from bus.local import reset, up
 from bus.observe.report import WorkerReport, announced_targets, ask
 from bus.postgres.session import connect
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
 from bus.supervise.role import Role
@@ -80,6 +81,7 @@ async def _in_force(installation: Installation, engine_pids: Mapping[str, int]) 
     admin = connect_admin(installation.cluster_as_admin())
     now = datetime.now(UTC)
     await asyncio.to_thread(enrol_all, installation.home, admin, [BUS, *systems], now)
+    approve_all(installation.settings.region, installation.home, now)
     began_s = time.monotonic()
     region = await apply(installation)
     return Installed(

@@ -114,7 +114,6 @@ def _agreement(number: int, agencies: int, share: str) -> Mapping[str, object]:
         "fields": list(MASK),
         "rows": [{"field": "oktmo", "op": "prefix", "values": ["36701"]}],
     }
-    approval = {"by": "Начальник отдела обмена", "on": _DAY}
     return {
         "agreement": f"{dataset(number)}-{share}",
         "consumer": agency(consumer),
@@ -125,7 +124,6 @@ def _agreement(number: int, agencies: int, share: str) -> Mapping[str, object]:
         "legal_basis": "Положение об обмене",
         "valid_from": _DAY,
         "valid_to": _LAST_DAY,
-        "approvals": {"provider": approval, "consumer": approval},
     }
 
 

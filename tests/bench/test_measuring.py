@@ -22,7 +22,7 @@ from tests.bench.invented_region import dataset, write_region
 from tests.bench.load import Source, prepare, read
 from tests.bench.usage import Usage, compared
 from tests.bench.watching import Watched
-from tests.factories import SEEDS, signer, signing_key
+from tests.factories import SEEDS, approved, signer, signing_key
 
 RECORDS = 600
 
@@ -38,7 +38,7 @@ def region_with_key(region_file: Path) -> Region:
         signing_key("bus"), key_id=KeyId("register-00.1"), system=SystemCode("register-00")
     )
     documents = read_documents(region_file, None)
-    return parse_region({**documents, f"keys/{key.key_id}.yaml": render_key(key)})
+    return parse_region(approved({**documents, f"keys/{key.key_id}.yaml": render_key(key)}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

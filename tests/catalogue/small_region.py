@@ -9,6 +9,7 @@ from bus.catalogue.lock import render
 from bus.catalogue.region import parse_region
 from bus.catalogue.schemas import complete_lock
 from bus.catalogue.sources import LOCK_FILE
+from tests.factories import approved
 
 CONTRACT: Final = "contracts/civil/shelter/contract.yaml"
 SCHEMA: Final = "contracts/civil/shelter/v1.avsc"
@@ -52,9 +53,6 @@ purpose: {ru: Планирование, en: Planning}
 legal_basis: Закон о гражданской обороне
 valid_from: 2026-02-01
 valid_to: 2027-12-31
-approvals:
-  provider: {by: Начальник отдела убежищ, on: 2026-01-10}
-  consumer: {by: Начальник отдела планирования, on: 2026-01-12}
 """,
     PASSPORT: """\
 process: shelters-register
@@ -196,7 +194,12 @@ customProperties:
 
 
 def small_region(**changed: str) -> dict[str, bytes]:
-    """Give the region's documents without findings, its lock complete."""
+    """Give the region's documents without findings, its lock complete, its agreement approved."""
+    return approved(drafted_region(**changed))
+
+
+def drafted_region(**changed: str) -> dict[str, bytes]:
+    """Give them without anybody's decision on the agreement."""
     documents = {path: text.encode() for path, text in (_DOCUMENTS | changed).items()}
     documents[LOCK_FILE] = render(complete_lock(parse_region(documents)))
     return documents

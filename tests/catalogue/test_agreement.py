@@ -10,10 +10,10 @@ from bus.catalogue.agreement import (
     Condition,
     ConditionOperator,
     Ending,
-    Side,
     Suspension,
     matches,
 )
+from bus.catalogue.decision import Side
 from tests.access.regions import agreement
 
 

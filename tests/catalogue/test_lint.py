@@ -581,19 +581,6 @@ def test_agreement_ends_after_it_begins() -> None:
     ]
 
 
-@pytest.mark.parametrize(("side", "day"), [("provider", "2026-01-10"), ("consumer", "2026-01-12")])
-def test_agreement_begins_when_both_have_approved(side: str, day: str) -> None:
-    findings, place = found(AGREEMENT, f"on: {day}", "on: 2026-02-02")
-    assert findings == [
-        Finding(
-            path=f"{place} approvals.{side}.on",
-            found="approved on 2026-02-02",
-            expected="a day not after valid_from, 2026-02-01",
-            remedy="Let the agreement begin when both sides have approved it.",
-        )
-    ]
-
-
 def test_history_begins_before_the_agreement_ends() -> None:
     findings, place = found(AGREEMENT, "rows:", "history_from: 2028-01-01\nrows:",
                             marker="history_from")  # fmt: skip
@@ -611,7 +598,6 @@ def test_first_and_last_day_of_an_agreement_may_be_the_same() -> None:
     documents = planted(small_region(), AGREEMENT, "valid_to: 2027-12-31", (
         "valid_to: 2026-02-01\nhistory_from: 2026-02-01"
     ))  # fmt: skip
-    documents = planted(documents, AGREEMENT, "on: 2026-01-12", "on: 2026-02-01")
     assert lint(relocked(documents)) == ()
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bus.catalogue.agreement import Consent, Standing
 from bus.catalogue.documents import read_documents, render_key
 from bus.catalogue.region import (
-    Approval,
     Condition,
     ConditionOperator,
     Region,
@@ -26,7 +26,7 @@ from tests.catalogue.small_region import (
     planted,
     small_region,
 )
-from tests.factories import noon
+from tests.factories import APPROVED_ON, noon
 from tests.texts.english import in_english
 
 
@@ -58,9 +58,8 @@ def test_agreement_has_what_its_document_says(region: Region) -> None:
     assert agreement.rows == (
         Condition(field="oktmo", op=ConditionOperator.PREFIX, values=("36701",)),
     )
-    assert agreement.provider_approval == Approval(
-        by="Начальник отдела убежищ", on=date(2026, 1, 10)
-    )
+    assert agreement.provider_consent == Consent(standing=Standing.GIVEN, on=APPROVED_ON)
+    assert agreement.consumer_consent == Consent(standing=Standing.GIVEN, on=APPROVED_ON)
     assert not agreement.is_full
     assert agreement.is_in_force(noon(date(2027, 12, 31)))
     assert not agreement.is_in_force(noon(date(2028, 1, 1)))
@@ -377,7 +376,10 @@ def test_documents_are_read_from_where_the_region_says(tmp_path: Path) -> None:
     (tmp_path / "contracts/civil/shelter/mapping.list.yaml").write_text("fields: {}")
     assert read_documents(tmp_path / "region.yaml", tmp_path / "keys") == documents
     without_keys = read_documents(tmp_path / "region.yaml", None)
-    assert documents.keys() - without_keys.keys() == {KEY}
+    of_the_installation = {path for path in documents if path.startswith(("keys/", "decisions/"))}
+    assert KEY in of_the_installation
+    assert "decisions/health-shelters.provider.yaml" in of_the_installation
+    assert documents.keys() - without_keys.keys() == of_the_installation
 
 
 def test_region_that_is_not_there_is_told(tmp_path: Path) -> None:

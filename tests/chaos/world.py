@@ -18,6 +18,7 @@ from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.errors import Unavailable
 from bus.kafka.administration import connect_admin
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.supervise.role import Role
 from bus.supervise.supervisor import Slot, Supervisor
@@ -237,6 +238,7 @@ def _enrol(installation: Installation) -> None:
     systems = [BUS, *(party.system for party in PARTIES), *{one.system for one in CONSUMERS}]
     admin = connect_admin(installation.cluster_as_admin())
     enrol_all(installation.home, admin, systems, datetime.now(UTC))
+    approve_all(installation.settings.region, installation.home, datetime.now(UTC))
 
 
 def _clock(folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bus.kafka.administration import connect_admin
 from bus.kafka.cluster import Cluster
 from bus.local import Engines, reset, up
 from bus.model.identifiers import SystemCode
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.wire.signature import BatchSigner
 from tests.factories import ROOT
@@ -75,6 +76,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     installation = Installation(home=home, engines=engines)
     enrol_all(home, connect_admin(installation.admin), [BUS, *systems], ENROLLED)
+    approve_all(ROOT / "deploy/samara/region.yaml", home, ENROLLED)
     yield installation
     reset(home)
 

@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from bus.access.rights import Permitted, rights_of
-from bus.catalogue.agreement import Ending, Side, Suspension
+from bus.catalogue.agreement import Ending, Suspension
+from bus.catalogue.decision import Side
 from bus.catalogue.region import Region
 from bus.catalogue.views import views_of
 from bus.client.subscription import changes_of, feeds_of

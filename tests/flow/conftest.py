@@ -16,6 +16,7 @@ from bus.kafka.administration import connect_admin
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import topic_partitions
 from bus.local import reset, up
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
 from bus.wire import topics
@@ -41,6 +42,7 @@ def enrolled(home: Path) -> Installation:
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     admin = connect_admin(current.cluster_as_admin())
     enrol_all(home, admin, [BUS, *systems], datetime.now(UTC))
+    approve_all(REGION, home, datetime.now(UTC))
     return current
 
 

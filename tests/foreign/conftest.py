@@ -24,6 +24,7 @@ from bus.kafka.administration import connect_admin
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.local import reset, up
 from bus.local.gateway_place import GatewayPlace, choose_gateway_place
+from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.settings import Settings
 from bus.supervise.role import Role
@@ -50,6 +51,7 @@ def installation(home: Path) -> Iterator[Installation]:
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     now = datetime.now(UTC)
     enrol_all(home, connect_admin(current.cluster_as_admin()), [BUS, *systems], now)
+    approve_all(REGION, home, now)
     asyncio.run(
         apply_catalogue(
             read_documents(REGION, current.keys_dir),

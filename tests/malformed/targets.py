@@ -29,7 +29,7 @@ from bus.contracts.contract import SchemaVersion
 from bus.model.identifiers import DatasetCode, KeyId, SystemCode
 from bus.wire import topics
 from tests.catalogue.sample_records import VALID
-from tests.factories import DATASET, sample_documents
+from tests.factories import DATASET, approved, sample_documents
 from tests.factories import VALID as INSTITUTION
 from tests.malformed.avro_pieces import Kind, Piece, joined, pieces_of, varint
 
@@ -202,7 +202,7 @@ def pure_world() -> tuple[Snapshot, tuple[Target, ...]]:
         one.code for agency in parse_region(documents).agencies.values() for one in agency.systems
     ]
     documents |= {f"keys/{system}.1.yaml": render_key(_signing_key(system)) for system in systems}
-    region = parse_region(documents)
+    region = parse_region(approved(documents))
     found = targets_of(region, lambda system: BatchSigner(KeyId(f"{system}.1"), _seed(system)))
     return _with_nests(build_snapshot(region, 7), found)
 

@@ -14,6 +14,7 @@ from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
 from bus.kafka.administration import Administration
 from bus.local import Engines
+from bus.provision.agreement_decision import approve_all
 from bus.provision.topic_apply import read_topics
 from tests.access.conftest import NOW, admin, admin_cluster, engines
 
@@ -53,6 +54,7 @@ def installation_home(admin: Administration, tmp_path_factory: pytest.TempPathFa
     region = parse_region(read_documents(REGION_FILE, None))
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     enrol_all(home, admin, [BUS, *systems], NOW)
+    approve_all(REGION_FILE, home, NOW)
     return home
 
 

@@ -33,11 +33,12 @@ from bus.model.verdict import Examined
 from bus.wire.delivery import Delivery
 from tests.bench.resident_documents import REGION, SCHEMA_ID
 from tests.bench.variants.job import Job, read_job, tell_done, tell_first
+from tests.factories import approved
 
 
 async def run(job: Job, *, is_judging: bool = True) -> None:
     """Work the job off, or only take and settle every batch."""
-    snapshot = build_snapshot(parse_region(read_documents(REGION, None)), 1)
+    snapshot = build_snapshot(parse_region(approved(read_documents(REGION, None))), 1)
     examine = snapshot.schemas[SCHEMA_ID].compiled.examine
     cluster = Cluster(
         bootstrap=job.bootstrap,

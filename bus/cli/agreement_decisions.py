@@ -134,7 +134,7 @@ def _decide(
     current, now = context.installation(), context.now()
     proposal = Proposal(kind=kind, by=by.strip(), on=now.astimezone(UTC).date(), at=at, why=why)
     region_file = current.settings.region
-    written = decide(region_file, current.home, agreement, SystemCode(system), proposal)
+    written = decide(region_file, current.home, agreement, SystemCode(system), proposal, now)
     if json:
         after = plain_agreement(written.agreement, now)
         print_json({**after, "files": [str(file) for file in written.files]})

@@ -156,7 +156,11 @@ def _consent_words(consent: Consent) -> str:
 
 def _steps(agreement: Agreement) -> list[Judged]:
     """Give all decisions in the order of their days; of one day the provider's first."""
-    return sorted(agreement.decisions, key=lambda one: one.decision.on)
+    sides = list(Side)
+    return sorted(
+        agreement.decisions,
+        key=lambda one: (one.decision.on, sides.index(one.decision.side), one.decision.number),
+    )
 
 
 def _step(one: Judged, agreement: Agreement, region: Region) -> list[object]:

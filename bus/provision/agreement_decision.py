@@ -46,7 +46,12 @@ class Written:
 
 
 def decide(
-    region_file: Path, home: Path, agreement: str, system: SystemCode, proposal: Proposal
+    region_file: Path,
+    home: Path,
+    agreement: str,
+    system: SystemCode,
+    proposal: Proposal,
+    now: datetime,
 ) -> Written:
     """Sign a decision and write it down.
 
@@ -56,6 +61,7 @@ def decide(
         agreement: Its id.
         system: Whose key signs; its agency is the side.
         proposal: What is decided.
+        now: Aware; which of the system's keys signs.
 
     Raises:
         DocumentError: There is no such agreement, the system speaks for no side of it, or the
@@ -66,7 +72,7 @@ def decide(
     region = parse_region(documents)
     known = agreement_of(region, agreement)
     sides = _sides_of(region, known, system)
-    signer = _signer(load_credentials(home, system))
+    signer = _signer(load_credentials(home, system, now))
     added: dict[str, bytes] = {}
     for side in sides:
         _expect_sense(known, side, proposal)
@@ -86,7 +92,7 @@ def approve_all(region_file: Path, home: Path, now: datetime) -> tuple[str, ...]
     """
     keys_dir = home / "keys"
     region = parse_region(read_documents(region_file, keys_dir))
-    added = approvals(region, _signers(region, home), now.astimezone(UTC).date())
+    added = approvals(region, _signers(region, home, now), now.astimezone(UTC).date())
     return tuple(file.name for file in _write(keys_dir, added))
 
 
@@ -130,13 +136,13 @@ def _sides_of(region: Region, agreement: Agreement, system: SystemCode) -> tuple
     return tuple(sides)
 
 
-def _signers(region: Region, home: Path) -> Mapping[AgencyCode, Signer]:
+def _signers(region: Region, home: Path, now: datetime) -> Mapping[AgencyCode, Signer]:
     """Take a key of each agency of which a system has its secrets here."""
     found: dict[AgencyCode, Signer] = {}
     for agency in region.agencies.values():
         systems = [system.code for system in agency.systems if key_numbers(home, system.code)]
         if systems:
-            found[agency.code] = _signer(load_credentials(home, systems[0]))
+            found[agency.code] = _signer(load_credentials(home, systems[0], now))
     return found
 
 

@@ -25,7 +25,8 @@ from bus.access import reconcile
 from bus.access.credentials import load_credentials
 from bus.access.enrol import enrol_all
 from bus.access.reconcile import read_access
-from bus.catalogue.agreement import Ending, Side, Suspension
+from bus.catalogue.agreement import Ending, Suspension
+from bus.catalogue.decision import Side
 from bus.catalogue.granted import next_turn
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region

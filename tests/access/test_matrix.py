@@ -19,7 +19,8 @@ from bus.access.credentials import load_credentials
 from bus.access.enrol import enrol_all
 from bus.access.reconcile import reconcile
 from bus.access.rights import rights_of
-from bus.catalogue.agreement import Agreement, Ending, Side, Suspension
+from bus.catalogue.agreement import Agreement, Ending, Suspension
+from bus.catalogue.decision import Side
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region
 from bus.catalogue.views import view_of

@@ -237,7 +237,7 @@ def test_an_end_to_come_leaves_room_for_rests_before_it(folder: Path) -> None:
             ("refuse", ID, *CONSUMER, "--why", "No"),
             "has refused it as it stands",
         ),
-        ((), ("change", ID, "--field", "adress"), "did you mean"),
+        ((), ("change", ID, "--field", "adress"), "Did you mean `address`"),
         ((), ("change", ID, "--valid-to", "2025-01-01"), "nothing is written"),
         ((), (*NEW[:1], ID, *NEW[2:]), "is there already"),
         ((), (*NEW[:1], "../etc", *NEW[2:]), "can't name an agreement"),

@@ -35,7 +35,8 @@ class Condition:
     """One demand on a row; an agreement's conditions must all hold."""
 
     field: str
-    """Top-level field that the contract marks immutable."""
+    """Top-level field, never a personal one. One that the contract does not mark immutable makes
+    the view a standing one (`bus.catalogue.views.View.is_standing`)."""
     op: ConditionOperator
     values: tuple[str, ...]
     """Texts; whole numbers are compared by their decimal digits, booleans as true or false. A limit

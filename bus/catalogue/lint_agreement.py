@@ -20,7 +20,7 @@ from bus.contracts.schema_shape import (
     Shape,
     TextShape,
 )
-from bus.contracts.yaml_document import Path, some_of
+from bus.contracts.yaml_document import Path
 from bus.errors import Finding
 from bus.texts import finding_at
 
@@ -36,6 +36,7 @@ def agreement_findings(sources: Sources) -> list[Finding]:
         if contract is not None:
             for index, condition in enumerate(written.rows):
                 problems += _row_problems(("rows", index), condition, contract)
+            problems += _standing_problems(written, contract)
         findings += [_finding(source, problem) for problem in problems]
     return findings
 
@@ -76,13 +77,25 @@ def _row_problems(
         return
     if contract.classification[field] is Classification.PERSONAL:
         yield (*path, "field"), "personal_filter", {"field": field}
-    if field not in contract.immutable_fields:
-        known = {"field": field, "known": some_of(contract.immutable_fields)}
-        yield (*path, "field"), "mutable_filter", known
-    shapes = [follow(schema.shape, field) for schema in source.schemas.values()]
-    given = [shape for shape, _ in filter(None, shapes)]
+    shapes = {number: follow(schema.shape, field) for number, schema in source.schemas.items()}
+    lacking = [number for number, shape in shapes.items() if shape is None]
+    if lacking:
+        versions = ", ".join(f"v{number}" for number in lacking)
+        yield (*path, "field"), "filter_missing", {"field": field, "versions": versions}
+    given = [shape for shape, _ in filter(None, shapes.values())]
     for case, values in _misfits(condition, given):
         yield (*path, *case), *values
+
+
+def _standing_problems(agreement: AgreementShape, source: ContractSource) -> Iterator[_Problem]:
+    """Find what a view can't give whose rows enter and leave it: a history."""
+    known = source.contract.classification.keys()
+    changing = [
+        row.field for row in agreement.rows if row.field in known - source.contract.immutable_fields
+    ]
+    if changing and agreement.history_from is not None:
+        values = {"from": agreement.history_from, "fields": ", ".join(dict.fromkeys(changing))}
+        yield ("history_from",), "standing_history", values
 
 
 def _misfits(

@@ -6,7 +6,7 @@ dataset that is not as it was in the one before, reading it costs a dictionary l
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -63,10 +63,20 @@ class Cut:
     field_places: tuple[int, ...]
     """Places of the kept fields in the contract's schema, ascending."""
 
+    def value(self, framed: bytes, spans: Sequence[int]) -> bytes:
+        """Join the bytes of the kept fields: an Avro record is its fields, one after another.
+
+        Args:
+            framed: The contract's value.
+            spans: Where its fields lie (`Examined.spans`).
+        """
+        kept = [framed[spans[place] : spans[place + 1]] for place in self.field_places]
+        return b"".join([self.frame, *kept])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Projection:
-    """A view, ready to be cut from accepted records."""
+    """A view, ready to be cut from accepted records or current rows."""
 
     view: View
     topic: str
@@ -90,6 +100,9 @@ class Snapshot:
     keys: Mapping[KeyId, TrustedKey]
     schemas: Mapping[int, JudgedSchema]
     projections: Mapping[DatasetCode, tuple[Projection, ...]]
+    """Views that enforcement cuts from each accepted record."""
+    standing: Mapping[DatasetCode, tuple[Projection, ...]]
+    """Views that the fund serves, as their rows enter, change and leave (ADR-0026)."""
 
 
 def build_snapshot(region: Region, version: int, earlier: Snapshot | None = None) -> Snapshot:
@@ -118,11 +131,24 @@ def build_snapshot(region: Region, version: int, earlier: Snapshot | None = None
         region=region,
         keys=_trusted_keys(region),
         schemas=schemas,
-        projections={
-            dataset: tuple(_projection(region, view) for view in of_dataset)
-            for dataset, of_dataset in views.items()
-        },
+        projections=_projections(region, views, is_standing=False),
+        standing=_projections(region, views, is_standing=True),
     )
+
+
+def _projections(
+    region: Region, views: Mapping[DatasetCode, Sequence[View]], *, is_standing: bool
+) -> dict[DatasetCode, tuple[Projection, ...]]:
+    """Make the projections of one kind; a dataset without any has no entry."""
+    chosen = {
+        dataset: [view for view in of_dataset if view.is_standing is is_standing]
+        for dataset, of_dataset in views.items()
+    }
+    return {
+        dataset: tuple(_projection(region, view) for view in of_dataset)
+        for dataset, of_dataset in chosen.items()
+        if of_dataset
+    }
 
 
 def locked_schema_id(region: Region, subject: str, version: int) -> int:

@@ -40,6 +40,9 @@ class View:
     """Ascending; None: all."""
     history_from: date | None
     """First day (UTC, by append time) whose records it holds; None: all."""
+    is_standing: bool = False
+    """Its filter reads a field that corrections may change, so that rows enter and leave it: it is
+    served from the data fund's current rows and has no history (ADR-0026)."""
 
 
 def view_of(agreement: Agreement, contract: Contract) -> View | None:
@@ -57,23 +60,32 @@ def view_of(agreement: Agreement, contract: Contract) -> View | None:
         rows=canonical_rows(agreement.rows),
         providers=agreement.providers,
         history_from=agreement.history_from,
+        is_standing=_is_standing(agreement, contract),
     )
+
+
+def _is_standing(agreement: Agreement, contract: Contract) -> bool:
+    return any(row.field not in contract.immutable_fields for row in agreement.rows)
 
 
 def _code_of(agreement: Agreement, contract: Contract) -> ViewCode:
     """Name what is granted by its hash, so that equal grants meet in one topic.
 
     The order in which fields, conditions and values are written does not matter. A start date
-    is part of the name: who may read from June on must not find May in a shared topic.
+    is part of the name: who may read from June on must not find May in a shared topic. So is the
+    kind: records of a standing view are numbered otherwise, and where a contract ceases to mark a
+    field immutable, its views go on under other names.
     """
     fields = None if agreement.fields is None else sorted(set(agreement.fields))
-    content = {
+    content: dict[str, object] = {
         "dataset": contract.dataset,
         "fields": fields,
         "rows": [[row.field, row.op, *row.values] for row in canonical_rows(agreement.rows)],
         "providers": agreement.providers,
         "history_from": None if agreement.history_from is None else str(agreement.history_from),
     }
+    if _is_standing(agreement, contract):
+        content["is_standing"] = True
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     # Why: a code begins with a letter, a digest often with a digit.
     return ViewCode("v" + hashlib.sha256(text.encode()).hexdigest()[:_CODE_HEX_DIGITS])

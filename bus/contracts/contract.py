@@ -131,7 +131,7 @@ class Contract:
     version_source: VersionSource
     operations: frozenset[Operation]
     immutable_fields: frozenset[str]
-    """Fields that no correction changes; only they may filter rows of a view."""
+    """Fields that no correction changes; a view filtered by others is a standing one."""
     compatibility: Compatibility
     process: str
     """Code of the process whose result this dataset is."""

@@ -14,7 +14,7 @@ from bus.postgres.queries import Queries
 from bus.postgres.session import Session, translated
 from bus.texts import message
 from bus.wire import topics
-from bus.wire.headers import format_time
+from bus.wire.header_forms import as_sent
 from bus.wire.load_page import EntryVersion, HeldGroup
 from bus.wire.topics import Position, parse_position
 
@@ -183,7 +183,7 @@ def _version(row: tuple[object, ...]) -> FundVersion:
         record_id=RecordId(texts[3]),
         agency=AgencyCode(texts[0]),
         system=SystemCode(texts[10]),
-        event_time=_as_sent(cast("datetime", row[8])),
+        event_time=as_sent(cast("datetime", row[8])),
         schema_id=numbers[6],
         operation=Operation(texts[4]),
         version=numbers[2],
@@ -201,10 +201,3 @@ def _version(row: tuple[object, ...]) -> FundVersion:
         partition=numbers[14],
         offset=numbers[15],
     )
-
-
-def _as_sent(moment: datetime) -> str:
-    """Write an event time as the bus's publisher does; with microseconds where it has them."""
-    if moment.microsecond % 1000:
-        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-    return format_time(round(moment.timestamp() * 1000))

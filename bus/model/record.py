@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from enum import StrEnum, unique
 from typing import Final, NamedTuple, Protocol
 
-from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, RecordId, SystemCode
+from bus.model.identifiers import (
+    AgencyCode,
+    DatasetCode,
+    KeyId,
+    RecordId,
+    SystemCode,
+    ViewCode,
+)
 
 Headers = Sequence[tuple[str, bytes]]
 """Kafka headers in the order sent; a name may stand twice, which is a fault of the sender."""
@@ -53,6 +60,16 @@ class Operation(StrEnum):
     CORRECT = "correct"
     ANNUL = "annul"
     CEASE = "cease"
+
+
+@unique
+class Presence(StrEnum):
+    """What a record of a standing view says of an entry; the bus alone writes it (ADR-0026)."""
+
+    STANDS = "stands"
+    """Its row is in the view, with this value in the place of any before."""
+    LEFT = "left"
+    """Its row was in the view and is no more: another value, an annulment, a cease."""
 
 
 @unique
@@ -149,3 +166,31 @@ class RegistryRecord:
     def identity(self) -> tuple[AgencyCode, DatasetCode, str]:
         """The registry entry this record is a version of."""
         return (self.agency, self.dataset, self.key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingRow:
+    """One record of a standing view: what stands of a registry entry there, or that it left."""
+
+    view: ViewCode
+    agency: AgencyCode
+    dataset: DatasetCode
+    key: str
+    number: int
+    """Of the entry's changes in this view, from 1, later is higher. Why not the version of the
+    registry record: an annulment makes an earlier one current again."""
+    presence: Presence
+    record_id: RecordId
+    """`bus.wire.record_id.row_id` of all that stands above; equal in every repeat."""
+    schema_id: int
+    """Of the view's value; where the row left, of the value that stood last."""
+    value: bytes | None
+    """Framed Avro as the view shows it; None where the row left."""
+    event_time: str
+    """With lane, system and `bus_in`: of the record that stands or, where the row left, of the one
+    that stood last, for of the record that made it leave the agreement gives nothing."""
+    lane: Lane
+    system: SystemCode
+    bus_in: str
+    catalogue: int
+    """Version of the catalogue that the fund served the view under."""

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import assert_never
 
 from bus.catalogue.agreement import matches
-from bus.catalogue.snapshot import Cut, Projection, Snapshot
-from bus.model.record import Group, Headers, RawRecord
+from bus.catalogue.snapshot import Projection, Snapshot
+from bus.model.record import Group, Headers
 from bus.model.verdict import Accepted, Quarantined, Verdict
 from bus.wire import topics
 from bus.wire.delivery import Delivery, sign
@@ -135,14 +135,6 @@ def _project(verdict: Accepted, projection: Projection, headers: Headers) -> Del
         topic=projection.topic,
         partition=raw.partition,
         key=raw.key,
-        value=_cut_value(raw, verdict.examined.spans, cut),
+        value=cut.value(raw.value or b"", verdict.examined.spans),
         headers=view_headers(headers, cut.schema_id),
     )
-
-
-def _cut_value(raw: RawRecord, spans: Sequence[int], cut: Cut) -> bytes:
-    """Join the bytes of the kept fields: an Avro record is its fields, one after another."""
-    value = raw.value
-    assert value is not None
-    kept = [value[spans[place] : spans[place + 1]] for place in cut.field_places]
-    return b"".join([cut.frame, *kept])

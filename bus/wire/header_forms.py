@@ -83,6 +83,13 @@ def event_time_ms(text: str) -> int | None:
         return None
 
 
+def as_sent(moment: datetime) -> str:
+    """Write an event time as the bus's publisher does; with microseconds where it has them."""
+    if moment.microsecond % 1000:
+        return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return format_time(round(moment.timestamp() * 1000))
+
+
 def format_time(instant_ms: int) -> str:
     """Write milliseconds since 1970 UTC as RFC 3339 with milliseconds."""
     instant = _EPOCH + timedelta(milliseconds=instant_ms)

@@ -29,6 +29,10 @@ Added by the bus:
                     that never were
     bus_original    in quarantine and release, in place of the sender's headers: all of them, where
                     a name is no UTF-8 (`bus.wire.original`)
+In a standing view, which the fund serves (`bus.wire.standing`), the same names but for these:
+    bus_op          stands | left; a record that left has no value
+    bus_version     number of the entry's change in this view, 1 to 2**63-1
+    bus_supersedes, bus_resolves, bus_group, traceparent, bus_attempt    absent
 
 The agency is the topic's, never a header's claim: `ce_source` is only compared with it.
 """

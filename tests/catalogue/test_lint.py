@@ -459,7 +459,7 @@ def test_versions_that_can_not_live_side_by_side_are_found() -> None:
 
 
 def test_compatible_second_version_has_no_findings() -> None:
-    documents = with_second_schema(lambda fields: fields.pop(2))
+    documents = with_second_schema(lambda fields: fields.pop(3))
     findings = lint(documents)
     assert findings == ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bus.errors import Finding
-from tests.catalogue.linting import found, lint, relocked
+from tests.catalogue.linting import lint, relocked
 from tests.catalogue.small_region import AGREEMENT, CONTRACT, SCHEMA, planted, small_region
 
 ROW = '{field: oktmo, op: prefix, values: ["36701"]}'
@@ -19,14 +19,50 @@ def filtered(row: str, immutable: str = "number, oktmo") -> list[Finding]:
     return [one for one in lint(relocked(documents)) if one.path.startswith(AGREEMENT)]
 
 
-def test_row_filter_reads_only_what_never_changes() -> None:
-    findings, place = found(AGREEMENT, "field: oktmo", "field: address")
+def test_row_filter_may_read_what_corrections_change() -> None:
+    assert filtered('{field: address, op: prefix, values: ["Самара"]}') == []
+
+
+def test_row_filter_reads_what_every_schema_version_has() -> None:
+    last = '    {"name": "closed_on"'
+    since = '    {"name": "since", "type": ["null", "string"], "default": null},\n'
+    second = small_region()[SCHEMA].decode().replace(last, since + last)
+    documents = {**small_region(), SCHEMA.replace("v1", "v2"): second.encode()}
+    documents = planted(
+        documents,
+        CONTRACT,
+        "      - name: closed_on\n",
+        "      - name: since\n        businessName: С\n        logicalType: string\n"
+        "        classification: public\n      - name: closed_on\n",
+    )
+    documents = planted(documents, AGREEMENT, ROW, '{field: since, op: equals, values: ["a"]}')
+    findings = [one for one in lint(relocked(documents)) if one.path.startswith(AGREEMENT)]
     assert findings == [
         Finding(
-            path=f"{place} rows[0].field",
-            found="row filter on `address`, which corrections may change",
-            expected="one of the immutable fields: number, oktmo",
-            remedy="Filter by one of these, or mark the field immutable if it never changes.",
+            path=f"{AGREEMENT}:8 rows[0].field",
+            found="row filter on `since`, which schema v1 lacks",
+            expected="a field that every schema version has",
+            remedy="Filter by another field: of a record that lacks it nobody could tell whether "
+            "it may be handed over.",
+        )
+    ]
+
+
+def test_a_view_whose_rows_enter_and_leave_has_no_history() -> None:
+    documents = planted(
+        small_region(),
+        AGREEMENT,
+        f"{ROW}\n",
+        '{field: address, op: prefix, values: ["Самара"]}\nhistory_from: 2026-03-01\n',
+    )
+    findings = [one for one in lint(relocked(documents)) if one.path.startswith(AGREEMENT)]
+    assert findings == [
+        Finding(
+            path=f"{AGREEMENT}:9 history_from",
+            found="history from 2026-03-01, of rows filtered by `address`, which corrections may "
+            "change",
+            expected="no `history_from`: such a view shows what stands, and has no history",
+            remedy="Remove it; a limit on a day in the record is a condition of `rows`.",
         )
     ]
 

@@ -56,6 +56,7 @@ _SUBJECTS = {
     Subject.REASON: "Reasons for quarantine",
     Subject.GATE: "Why a contract may not come into force",
     Subject.STATE: "States of a record in quarantine",
+    Subject.PRESENCE: "What a record of a standing view says",
     Subject.AILMENT: "What can be wrong with a worker",
     Subject.EXIT: "Exit codes of commands and workers",
 }

@@ -9,6 +9,7 @@ from bus.client.report import Outcome, PublishReport
 from bus.client.rows import Annul, Cease, RowGiven, RowProblem, UnsendableRow
 from bus.client.subscriber import Subscriber
 from bus.kafka.cluster import Cluster
+from bus.model.record import Operation, Presence
 from bus.tables.fitting import MappedRow
 from bus.tables.table import BadRow
 from bus.wire.signature import BatchSigner
@@ -24,7 +25,9 @@ __all__ = [
     "DeliveredRecord",
     "Gateway",
     "MappedRow",
+    "Operation",
     "Outcome",
+    "Presence",
     "PublishReport",
     "Publisher",
     "RegistryCopy",

@@ -11,7 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
-from bus.model.record import Group, Lane, Operation
+from bus.model.record import Group, Lane, Operation, Presence
 from bus.wire.topics import Position
 
 
@@ -25,15 +25,18 @@ class DeliveredRecord:
     key: str
     """The provider's registry number."""
     version: int
-    """Of the registry entry, later is higher; it may arrive after a higher one."""
-    operation: Operation
+    """Of the registry entry, later is higher; it may arrive after a higher one. Of a standing view
+    the number of the entry's change in it."""
+    operation: Operation | Presence
+    """What was done to the entry or, of a standing view, whether its row is in it (ADR-0026)."""
     record_id: RecordId
     supersedes: RecordId | None
     event_time: str
     """RFC 3339, UTC."""
     lane: Lane
     fields: Mapping[str, object]
-    """Values by field, as Python knows them: date, datetime, Decimal, UUID…"""
+    """Values by field, as Python knows them: date, datetime, Decimal, UUID…; none where the row
+    left a standing view."""
     position: Position
     """Place in the topic it was read from; of a first load, in the accepted topic."""
     group: Group | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from bus.client.subscription import Feed, changes_of, feeds_of
 from bus.errors import InvariantBroken, Unavailable, Words
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.model.record import RegistryRecord
+from bus.model.record import RegistryRecord, StandingRow
 from bus.texts import message
 from bus.wire.topics import Position
 
@@ -114,12 +114,6 @@ class Feeds:
         Raises:
             InvariantBroken: The topic can't hold a value of this schema.
         """
-        decode = self._feeds[topic].decoders.get(record.schema_id)
-        if decode is None:
-            raise InvariantBroken(
-                f"record {position} has schema {record.schema_id}, which the catalogue does not "
-                f"know for {topic}; tell the bus's operator"
-            )
         return DeliveredRecord(
             agency=record.agency,
             dataset=record.dataset,
@@ -130,10 +124,40 @@ class Feeds:
             supersedes=record.supersedes,
             event_time=record.event_time,
             lane=record.lane,
-            fields=decode(record.value),
+            fields=self._fields(topic, position, record, record.value),
             position=position,
             group=record.group,
         )
+
+    def decode_row(self, topic: str, position: Position, row: StandingRow) -> DeliveredRecord:
+        """Read what a standing view says of an entry; a row that left has no fields.
+
+        Args and Raises: as `decode`.
+        """
+        return DeliveredRecord(
+            agency=row.agency,
+            dataset=row.dataset,
+            key=row.key,
+            version=row.number,
+            operation=row.presence,
+            record_id=row.record_id,
+            supersedes=None,
+            event_time=row.event_time,
+            lane=row.lane,
+            fields={} if row.value is None else self._fields(topic, position, row, row.value),
+            position=position,
+        )
+
+    def _fields(
+        self, topic: str, position: Position, record: RegistryRecord | StandingRow, value: bytes
+    ) -> Mapping[str, object]:
+        decode = self._feeds[topic].decoders.get(record.schema_id)
+        if decode is None:
+            raise InvariantBroken(
+                f"record {position} has schema {record.schema_id}, which the catalogue does not "
+                f"know for {topic}; tell the bus's operator"
+            )
+        return decode(value)
 
     def _present(self) -> tuple[int, date, int]:
         """Tell what other topics hang on: the catalogue, the day, and how many changes are past."""

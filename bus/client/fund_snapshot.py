@@ -14,6 +14,7 @@ from bus.client.feeds import Feeds
 from bus.client.first_load import LoadReader
 from bus.client.gateway import Gateway, GatewaySession
 from bus.client.registry_copy import CopiedEntry, RegistryCopy
+from bus.errors import DocumentError
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import AgencyCode, DatasetCode
@@ -50,7 +51,7 @@ async def snapshot(
         clock: Gives the present, aware UTC.
 
     Raises:
-        DocumentError: No agreement in force.
+        DocumentError: No agreement in force, or one that is served by a standing view.
         Unavailable: Kafka or the gateway does not answer.
         InvariantBroken: A record is not genuine.
 
@@ -108,10 +109,25 @@ async def _versions(
         await catalogue.start()
     try:
         feeds = Feeds(catalogue, gateway.system, dataset, clock)
+        _refuse_standing(feeds)
         async with GatewaySession(gateway, clock) as session:
             yield _paged(LoadReader(session, feeds), with_held_groups=with_held_groups)
     finally:
         await catalogue.stop()
+
+
+def _refuse_standing(feeds: Feeds) -> None:
+    """See that every topic can be loaded: of a standing view the fund has no versions to give.
+
+    Raises:
+        DocumentError: One is a standing view.
+    """
+    for topic in feeds.topics:
+        view = feeds.feed(topic).view
+        if view is not None and view.is_standing:
+            raise DocumentError(
+                message("error.client.standing_view", doing=feeds.doing, topic=topic)
+            )
 
 
 async def _paged(reader: LoadReader, *, with_held_groups: bool) -> AsyncIterator[DeliveredRecord]:

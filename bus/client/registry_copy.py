@@ -2,6 +2,9 @@
 
 Records may come in any order and any number of times: the copy depends on the set of them alone,
 as `bus.merge` says. So a copy that has what the fund has says what the fund says.
+
+A standing view has nothing to merge: the fund has done it. Of each entry the record with the
+highest number says all, be it that the row stands or that it left.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from bus.client.delivered import DeliveredRecord, as_text
 from bus.errors import DocumentError
 from bus.merge import EMPTY_ENTRY, Entry, Outcome, Version, merge_entries
 from bus.model.identifiers import AgencyCode, DatasetCode
+from bus.model.record import Operation, Presence
 from bus.texts import message
 
 _Name: TypeAlias = tuple[AgencyCode, str]
@@ -23,7 +27,7 @@ _Name: TypeAlias = tuple[AgencyCode, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CopiedEntry:
-    """One registry entry as a copy has it."""
+    """One registry entry as a copy has it; of a standing view only what stands."""
 
     current: DeliveredRecord | None
     """The highest version that is not annulled; None: nothing stands."""
@@ -51,14 +55,18 @@ class RegistryCopy:
         self._entries: dict[tuple[AgencyCode, str], Entry] = {}
         self._held_groups: dict[str, set[_Name]] = {}
         self._records: dict[tuple[AgencyCode, str], dict[int, DeliveredRecord]] = {}
+        self._rows: dict[_Name, dict[str, DeliveredRecord]] = {}
+        """Of standing views, by topic: what came last of an entry. That a row left is kept, without
+        its values, so that an earlier record which comes again does not bring it back."""
 
     def __len__(self) -> int:
-        """Count entries, whether anything of them stands or not."""
-        return len(self._entries)
+        """Count entries, whether anything of them stands or not, but for rows that left."""
+        return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[tuple[AgencyCode, str]]:
         """Give agency and key of every entry, in the order in which they first came."""
-        return iter(self._entries)
+        yield from self._entries
+        yield from (name for name in self._rows if name not in self._entries and self._row(name))
 
     def apply(self, record: DeliveredRecord) -> Outcome:
         """Take a record in.
@@ -92,6 +100,8 @@ class RegistryCopy:
                         expected=self.dataset,
                     )
                 )
+        if isinstance(records[0].operation, Presence):
+            return tuple(map(self._apply_row, records))
         group = str(records[0].position) if len(records) > 1 else None
         arrivals = [((one.agency, one.key), _version(one, group)) for one in records]
         names = self._tied({name: None for name, _ in arrivals})
@@ -105,6 +115,20 @@ class RegistryCopy:
                     self._held_groups.setdefault(group, set()).add(name)
         self._entries |= {name: one.entry for name, one in merged.items() if name in self._records}
         return outcomes
+
+    def _apply_row(self, record: DeliveredRecord) -> Outcome:
+        rows = self._rows.setdefault((record.agency, record.key), {})
+        known = rows.get(record.position.topic)
+        if known is None or record.version > known.version:
+            rows[record.position.topic] = record
+            return Outcome.INSERTED
+        is_other = record.version == known.version and record.record_id != known.record_id
+        return Outcome.CONFLICT if is_other else Outcome.REPEAT
+
+    def _row(self, name: _Name) -> DeliveredRecord | None:
+        """Give what stands of an entry in a standing view, the first where several have it."""
+        rows = self._rows.get(name, {}).values()
+        return next((row for row in rows if row.operation is Presence.STANDS), None)
 
     def _tied(self, names: dict[_Name, None]) -> dict[_Name, None]:
         """Name the entries too in which groups wait that wait in these."""
@@ -120,7 +144,8 @@ class RegistryCopy:
         """Tell all that is known of an entry; None where nothing came of it."""
         merged = self._entries.get((agency, key))
         if merged is None:
-            return None
+            row = self._row((agency, key))
+            return None if row is None else _standing(row)
         records = self._records[agency, key]
         return CopiedEntry(
             current=None if merged.current is None else records[merged.current],
@@ -130,10 +155,15 @@ class RegistryCopy:
         )
 
     def current(self) -> Iterator[DeliveredRecord]:
-        """Give what stands of every entry of which something does, ceased ones among them."""
+        """Give what stands of every entry of which something does, ceased ones among them.
+
+        An entry that several standing views show comes once for each.
+        """
         for name, merged in self._entries.items():
             if merged.current is not None:
                 yield self._records[name][merged.current]
+        for rows in self._rows.values():
+            yield from (row for row in rows.values() if row.operation is Presence.STANDS)
 
     def has(self, record: DeliveredRecord) -> bool:
         """Tell whether this very version is in the copy, held or not."""
@@ -141,11 +171,15 @@ class RegistryCopy:
         return known is not None and known.record_id == record.record_id
 
 
+def _standing(row: DeliveredRecord) -> CopiedEntry:
+    return CopiedEntry(current=row, ceased_by=None, history=(row,), held=())
+
+
 def _version(record: DeliveredRecord, group: str | None) -> Version:
     return Version(
         version=record.version,
         record_id=record.record_id,
-        operation=record.operation,
+        operation=Operation(record.operation),
         supersedes=record.supersedes,
         content=_content(record),
         group=group,

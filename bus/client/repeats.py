@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Container, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 from bus.model.identifiers import RecordId
-from bus.model.record import RawRecord, RegistryRecord
+from bus.model.record import RawRecord
 from bus.wire.record_id import is_record_id
 
 WINDOW_RECORDS: Final = 32_768
 """Of one topic-partition. Enforcement that starts again writes again what it had on its way and
 what it had not committed yet: eight batches of 2,000 records and a tenth of a second, so such a
 repeat lies nearer than this. A later one has an older version, which `bus.merge` takes for one."""
+
+
+class Identified(Protocol):
+    """What is the same where it comes again."""
+
+    @property
+    def record_id(self) -> RecordId:
+        """Equal in every repeat."""
 
 
 class RecentIds:
@@ -39,7 +47,7 @@ class RecentIds:
             self._ids.popitem(last=False)
         return False
 
-    def are_known(self, unit: Sequence[RegistryRecord], passed: Container[RecordId]) -> bool:
+    def are_known(self, unit: Sequence[Identified], passed: Container[RecordId]) -> bool:
         """Tell whether all that is taken together was delivered before, and remember it.
 
         Why not one by one: a group of which one member is new has to come whole, or its reader

@@ -27,6 +27,7 @@ from typing import Final, Self, TypeAlias
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
+from bus.catalogue.snapshot import Snapshot
 from bus.client.assignment import Assignment
 from bus.client.delivered import DeliveredRecord
 from bus.client.faults import translated
@@ -35,13 +36,13 @@ from bus.client.first_load import Start, starting
 from bus.client.gateway import Gateway
 from bus.client.group_positions import set_positions
 from bus.client.lookout import Lookout
-from bus.client.proof import claimed_catalogue, prove
+from bus.client.proof import claimed_catalogue, prove, prove_standing
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.model.record import RawRecord, RegistryRecord
+from bus.model.record import RawRecord, RegistryRecord, StandingRow
 from bus.texts import message
 from bus.wire.groups import units
 from bus.wire.signature import SignatureChecker
@@ -56,7 +57,8 @@ _TAKING_MS_MAX: Final = 60 * 60 * 1000
 """How long a consumer may work on one batch before its group gives the partitions away."""
 _COMMIT_S: Final = 1.0
 _COMMIT_MAX_S: Final = 60.0
-_Unit: TypeAlias = tuple[TopicPartition, Sequence[tuple[int, RegistryRecord]]]
+_Found: TypeAlias = RegistryRecord | StandingRow
+_Unit: TypeAlias = tuple[TopicPartition, Sequence[tuple[int, _Found]]]
 """A record that stands alone, or the members of a group, each with its offset."""
 
 
@@ -85,7 +87,7 @@ class Subscriber:
         self._assignment = Assignment(consumer)
         self._checker = SignatureChecker()
         self._ready: deque[_Unit] = deque()
-        self._rest: deque[tuple[TopicPartition, int, RegistryRecord]] = deque()
+        self._rest: deque[tuple[TopicPartition, int, _Found]] = deque()
         """What is left of the group, or record, that is being handed out."""
         self._handed: tuple[TopicPartition, int] | None = None
         self._taken: dict[TopicPartition, int] = {}
@@ -209,7 +211,11 @@ class Subscriber:
             await self._fetch()
         place, offset, record = self._rest.popleft()
         position = Position(topic=place.topic, partition=place.partition, offset=offset)
-        delivered = self._feeds.decode(place.topic, position, record)
+        delivered = (
+            self._feeds.decode_row(place.topic, position, record)
+            if isinstance(record, StandingRow)
+            else self._feeds.decode(place.topic, position, record)
+        )
         if not self._rest:  # no position is kept inside a group
             self._handed = (place, offset)
         return delivered
@@ -273,16 +279,32 @@ class Subscriber:
             return
         newest = max(map(claimed_catalogue, whole))
         snapshot = await self._feeds.snapshot_for(newest, f"{place.topic}/{place.partition}")
+        self._ready.extend((place, unit) for unit in self._proved(place.topic, whole, snapshot))
+
+    def _proved(
+        self, topic: str, records: Sequence[RawRecord], snapshot: Snapshot
+    ) -> list[Sequence[tuple[int, _Found]]]:
+        """Prove records of one partition, and put together what is taken together."""
+        view, dataset = self._feeds.feed(topic).view, self._feeds.dataset
+        offsets = [raw.offset for raw in records]
+        if view is not None and view.is_standing:
+            rows = prove_standing(
+                records,
+                dataset=dataset,
+                view=view.code,
+                snapshot=snapshot,
+                checker=self._checker,
+            )
+            return [[placed] for placed in zip(offsets, rows, strict=True)]
         proved = prove(
-            whole,
-            dataset=self._feeds.dataset,
-            is_view=self._feeds.feed(place.topic).view is not None,
+            records,
+            dataset=dataset,
+            is_view=view is not None,
             snapshot=snapshot,
             checker=self._checker,
         )
-        placed = [(raw.offset, record) for raw, record in zip(whole, proved, strict=True)]
-        together = units(placed, [record.group for record in proved])
-        self._ready.extend((place, unit) for unit in together)
+        placed = list(zip(offsets, proved, strict=True))
+        return list(units(placed, [record.group for record in proved]))
 
     async def _commit(self) -> None:
         self._committed_at = asyncio.get_running_loop().time()

@@ -69,6 +69,20 @@ class Beginning:
         name = LoadName(topic=topics.accepted(self.dataset), positions=tuple(positions))
         return Load(name=name, live=name.positions, passed=(), held=held)
 
+    async def of_standing(self, topic: str) -> Load:
+        """Begin a load of a standing view: an empty one, for its topic holds what stands.
+
+        What stood when the view came into force was told there, and what changed since; so the
+        topic goes on from its begin.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        places = self._places(topic)
+        bounds = await offsets(self.cluster, places)
+        name = LoadName(topic=topic, positions=(0,) * self.partitions)
+        return Load(name=name, live=tuple(bounds[place][0] for place in places), passed=(), held=())
+
     async def of_view(self, topic: str) -> Load:
         """Begin a load of what a view's topic shows.
 

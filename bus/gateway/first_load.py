@@ -82,12 +82,7 @@ class FirstLoads:
                 clock=self.clock,
                 catalogue_applied=self.catalogue.applied_at,
             )
-            loads: list[Load] = [
-                await beginning.of_accepted()
-                if feed.view is None
-                else await beginning.of_view(feed.topic)
-                for feed in feeds.values()
-            ]
+            loads = [await _begun(beginning, feed) for feed in feeds.values()]
         return web.json_response({"dataset": dataset, "loads": [render_load(one) for one in loads]})
 
     async def _page(self, request: web.Request) -> web.Response:
@@ -97,6 +92,9 @@ class FirstLoads:
         feed = feeds.get(name.topic)
         if feed is None:
             raise Problem(410, "other_topics", topic=name.topic, topics=", ".join(feeds))
+        if feed.view is not None and feed.view.is_standing:
+            empty = Page(catalogue=snapshot.version, records=(), next=None)
+            return web.Response(body=render_page(empty), content_type="application/json")
         async with self._session(system) as session:
             versions = (
                 await read_versions(session, dataset, name.positions, which)
@@ -151,6 +149,14 @@ class FirstLoads:
                 yield session
             finally:
                 await session.close()
+
+
+async def _begun(beginning: Beginning, feed: Feed) -> Load:
+    if feed.view is None:
+        return await beginning.of_accepted()
+    if feed.view.is_standing:
+        return await beginning.of_standing(feed.topic)
+    return await beginning.of_view(feed.topic)
 
 
 def _asked(

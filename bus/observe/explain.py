@@ -12,6 +12,7 @@ from typing import Final
 
 from bus.contracts.gate import RefusalReason
 from bus.contracts.rules import Rule
+from bus.model.record import Presence
 from bus.model.verdict import Reason, Stage
 from bus.observe.health import Ailment
 from bus.quarantine.entry import QuarantineState
@@ -32,6 +33,8 @@ class Subject(StrEnum):
     """Of a contract, which brings its own words."""
     GATE = "gate"
     STATE = "state"
+    PRESENCE = "presence"
+    """What a record of a standing view says."""
     AILMENT = "ailment"
     EXIT = "exit"
 
@@ -65,6 +68,7 @@ _BY_REASON: Final[Mapping[Reason, Mender]] = {
 _BY_SUBJECT: Final[Mapping[Subject, Mender | None]] = {
     Subject.GATE: Mender.PROCESS_OWNER,
     Subject.STATE: None,
+    Subject.PRESENCE: None,
     Subject.AILMENT: Mender.OPERATOR,
     Subject.EXIT: None,
 }
@@ -104,6 +108,7 @@ def codes() -> Iterator[tuple[Subject, str]]:
         (Subject.REASON, Reason),
         (Subject.GATE, RefusalReason),
         (Subject.STATE, QuarantineState),
+        (Subject.PRESENCE, Presence),
         (Subject.AILMENT, Ailment),
     )
     for subject, enumeration in enumerations:

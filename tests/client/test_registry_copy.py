@@ -63,7 +63,7 @@ def fund_says(records: Sequence[DeliveredRecord], key: str) -> tuple[int | None,
         Version(
             version=record.version,
             record_id=record.record_id,
-            operation=record.operation,
+            operation=Operation(record.operation),
             supersedes=record.supersedes,
             content=b"",
         )

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from bus.contracts.gate import RefusalReason
+from bus.model.record import Presence
 from bus.model.verdict import Reason
 from bus.observe.explain import Mender, Subject, codes, explain, explain_all, mender_of
 from bus.observe.health import Ailment
@@ -17,6 +18,7 @@ def test_every_code_is_explained_in_both_languages(language: Language) -> None:
         *((Subject.REASON, str(reason)) for reason in Reason),
         *((Subject.GATE, str(reason)) for reason in RefusalReason),
         *((Subject.STATE, str(state)) for state in QuarantineState),
+        *((Subject.PRESENCE, str(presence)) for presence in Presence),
         *((Subject.AILMENT, str(ailment)) for ailment in Ailment),
         *((Subject.EXIT, code) for code in ("1", "2", "3", "69", "70", "75", "78")),
     }

@@ -10,6 +10,7 @@ import faust
 
 from bus.agents.awaited import catalogue_of
 from bus.agents.fault import stopping_on_fault
+from bus.agents.standing import StandingViews
 from bus.agents.transport import BatchApp, PartitionBatch
 from bus.agents.waiting import waiting_batches
 from bus.fund.batch import FundBatch, FundRecord
@@ -33,6 +34,8 @@ class Funding:
     adopted: int
     """Catalogue version whose tables the store writes."""
     meter: Meter
+    standing: StandingViews
+    """Sends what the store's transactions leave in the outbox."""
 
 
 def register(app: BatchApp, funding: Funding) -> None:
@@ -54,10 +57,13 @@ def register(app: BatchApp, funding: Funding) -> None:
                 await _adopt(funding, batches)
                 started_s = time.perf_counter()
                 outcomes = await funding.store.apply(batches)
+                funding.standing.news.set()
                 for batch in group:
                     consumer.settle(batch)
                 happening = group_funded(batches, outcomes, time.perf_counter() - started_s)
                 happening.tell(funding.meter.board, int(time.time() * 1000))
+
+    app.task(funding.standing.run)
 
 
 async def _adopt(funding: Funding, batches: Sequence[FundBatch]) -> None:
@@ -67,6 +73,7 @@ async def _adopt(funding: Funding, batches: Sequence[FundBatch]) -> None:
     if snapshot.version != funding.adopted:
         region = snapshot.region
         funding.store.adopt(layouts_of(region.contracts.values(), region.lock))
+        funding.store.serve(snapshot)
         funding.adopted = snapshot.version
 
 

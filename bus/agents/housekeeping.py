@@ -12,11 +12,13 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
+from bus.catalogue.snapshot import instant_ms
 from bus.errors import BusError
 from bus.fund.batch import Refusal
+from bus.fund.catch_up import catch_up_page, forget_views
 from bus.fund.layout import layouts_of
 from bus.fund.store import HELD_REFUSED_MAX, FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
@@ -27,7 +29,7 @@ from bus.observe.board import Board
 from bus.observe.happenings import RecordsRefused
 from bus.observe.series import Duty
 from bus.observe.standing import read_standing, show_standing
-from bus.postgres.session import BY_INDEX
+from bus.postgres.session import BY_INDEX, connect
 from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
 from bus.quarantine.sweep import START, Place
@@ -43,6 +45,8 @@ DUTY_MAX_S: Final = 60.0
 """A duty that takes longer waits for an engine, perhaps for ever; the others must not."""
 PAGES_MAX: Final = 25
 """Of any one duty in a round; what is left waits for the next."""
+NOTICED_WITHIN: Final = timedelta(seconds=10)
+"""Twice the time within which every worker knows a new catalogue."""
 _REFUSALS_AT_ONCE: Final = 500
 _RECEIPTS_AT_ONCE: Final = 1_000
 
@@ -60,6 +64,7 @@ async def keep_house(
         Duty.CLOSE_ENTRIES: house.close_entries,
         Duty.GIVE_RECEIPTS: house.give_receipts,
         Duty.MEASURE: house.measure,
+        Duty.CATCH_UP: house.catch_up,
     }
     while True:
         await asyncio.sleep(EVERY_S)
@@ -137,6 +142,23 @@ class _House:
     async def measure(self) -> None:
         """Show what stands in the database."""
         show_standing(await read_standing(self.dsn), self.board)
+
+    async def catch_up(self) -> None:
+        """Tell standing views what stood when they came into force."""
+        snapshot = self.catalogue.snapshot
+        views = [view for of_dataset in snapshot.standing.values() for view in of_dataset]
+        now = datetime.now(UTC)  # noqa: TID251 - an outermost caller
+        if now < self.catalogue.applied_at + NOTICED_WITHIN:
+            return  # Why: a worker without the view would change behind us what it doesn't tell.
+        session = await connect(self.dsn, "bus catch-up")
+        try:
+            await forget_views(session, [view.view.code for view in views])
+            for view in views:
+                for _ in range(PAGES_MAX):
+                    if not await catch_up_page(session, view, snapshot, now_ms=instant_ms(now)):
+                        break
+        finally:
+            await session.close()
 
     @asynccontextmanager
     async def _fund(self) -> AsyncIterator[FundStore]:

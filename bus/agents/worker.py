@@ -28,6 +28,7 @@ from bus.agents.fault import stop_process
 from bus.agents.housekeeping import keep_house
 from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.pace import PATIENT, PROMPT, Pace
+from bus.agents.standing import StandingViews
 from bus.agents.transport import BatchApp
 from bus.catalogue.parties import BUS
 from bus.errors import DocumentError, Unavailable
@@ -208,7 +209,9 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 region = catalogue.snapshot.region
                 layouts = layouts_of(region.contracts.values(), region.lock)
                 dsn = installation.fund_dsn()
+                credentials = installation.credentials(BUS)
                 store = await FundStore.open(dsn, layouts)
+                store.serve(catalogue.snapshot)
                 stack.push_async_callback(store.close)
                 positions = _stored(partial(FundStore.open, dsn, layouts))
                 app = BatchApp(reading(fund.PATTERN, positions, PROMPT))
@@ -219,6 +222,14 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                         store=store,
                         adopted=catalogue.snapshot.version,
                         meter=meter,
+                        standing=StandingViews(
+                            dsn=dsn,
+                            catalogue=catalogue,
+                            cluster=cluster,
+                            client_id=f"{role.group}.{slot}.standing",
+                            signer=BatchSigner(credentials.key_id, credentials.private_key),
+                            meter=meter,
+                        ),
                     ),
                 )
                 if slot == HOUSEKEEPING_SLOT:

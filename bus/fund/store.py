@@ -12,6 +12,7 @@ from typing import Final, Self, cast
 
 import psycopg
 
+from bus.catalogue.snapshot import Snapshot
 from bus.errors import InvariantBroken
 from bus.fund.account import Account, open_counters, tally
 from bus.fund.answers import answers_of, answers_of_held
@@ -22,6 +23,7 @@ from bus.fund.entries import held_arrival
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.refuse import refuse, untold
 from bus.fund.rows import QUERIES, EntryMoved, write_change
+from bus.fund.standing import tell_changes
 from bus.merge import Outcome
 from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Reason
@@ -44,6 +46,7 @@ class FundStore:
         self._session = session
         self._layouts = layouts
         self._consumer = consumer
+        self._views: Snapshot | None = None
 
     @classmethod
     async def open(cls, dsn: str, layouts: Layouts, *, consumer: str = "fund") -> Self:
@@ -61,6 +64,10 @@ class FundStore:
     def adopt(self, layouts: Layouts) -> None:
         """Use a new catalogue's layouts from the next batch on."""
         self._layouts = layouts
+
+    def serve(self, snapshot: Snapshot) -> None:
+        """Tell a catalogue's standing views what changes, from the next batch on."""
+        self._views = snapshot
 
     async def positions(self, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Tell where to read on in each partition; ask once for each assignment.
@@ -167,6 +174,7 @@ class FundStore:
         }
         for dataset, change in (await self._decide(of_dataset, alone)).items():
             await self._write(change, self._layout(dataset), account)
+            await self._tell(dataset, change, of_dataset[dataset])
             for place, outcome in zip(numbers[dataset], change.outcomes, strict=True):
                 outcomes[place] = outcome
         await account.post(self._session)
@@ -202,6 +210,13 @@ class FundStore:
         if change.surplus:
             for reason, surplus in (await refusals_of(self._session, change.surplus)).items():
                 await self._refuse(surplus, reason, account)
+
+    async def _tell(
+        self, dataset: DatasetCode, change: Change, arrivals: Sequence[Arrival]
+    ) -> None:
+        views = self._views
+        if views is not None and dataset in views.standing and change.standings:
+            await tell_changes(self._session, dataset, change.standings, arrivals, views)
 
     async def _refuse(self, arrivals: Sequence[Arrival], reason: Reason, account: Account) -> None:
         if arrivals:

@@ -10,6 +10,7 @@ from bus.errors import DocumentError
 from bus.fund.columns import Column, widens
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout, Layouts
+from bus.fund.standing import create_standing
 from bus.postgres.positions import create_positions
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, as_json, translated
@@ -38,6 +39,7 @@ async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
         await create_positions(session)
         await create_quarantine(session)
         await session.execute(QUERIES.get("bus"))
+        await create_standing(session)
         for layout in layouts.values():
             changes += await _apply_dataset(session, layout)
     return tuple(changes)

@@ -44,13 +44,31 @@ class BatchEnforced:
             board.add(series.QUARANTINED, quarantined, count)
         for violation, count in self.violations.items():
             board.add(series.VIOLATIONS, violation, count)
-        for topic, count in self.written.items():
-            for reader in readers.get(topic, ()):
-                if reader.opens_ms <= now_ms < reader.closes_ms:
-                    board.add(series.DELIVERED, (reader.consumer, reader.dataset), count)
+        _tell_delivered(self.written, board, readers, now_ms)
         for (dataset, appended_ms), count in self.live.items():
             waited_s = max(0, now_ms - appended_ms) / 1000
             board.observe(series.ACCEPT_LATENCY, (dataset,), waited_s, count)
+
+
+def _tell_delivered(
+    written: Mapping[str, int], board: Board, readers: Readers, now_ms: int
+) -> None:
+    for topic, count in written.items():
+        for reader in readers.get(topic, ()):
+            if reader.opens_ms <= now_ms < reader.closes_ms:
+                board.add(series.DELIVERED, (reader.consumer, reader.dataset), count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowsTold:
+    """Records of standing views were sent and are durable."""
+
+    written: Mapping[str, int]
+    """Topic → records."""
+
+    def tell(self, board: Board, readers: Readers, now_ms: int) -> None:
+        """Count them."""
+        _tell_delivered(self.written, board, readers, now_ms)
 
 
 def batch_enforced(

@@ -61,6 +61,11 @@ def known_to_enforcement(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
 def known_to_fund(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
     """List what a fund worker may count under a catalogue."""
     yield series.BATCH_DURATION, (Work.FUND,)
+    yield series.HOUSEKEEPING_FAILURES, (Duty.SEND_STANDING,)
+    for views in snapshot.standing.values():
+        for view in views:
+            for reader in readers_by_topic(snapshot).get(view.topic, ()):
+                yield series.DELIVERED, (reader.consumer, reader.dataset)
     for dataset in snapshot.region.contracts:
         yield series.FUND_LATENCY, (dataset,)
         for outcome in Outcome:
@@ -83,7 +88,7 @@ def known_to_quarantine(_: Snapshot) -> Iterator[tuple[Series, Labels]]:
 
 
 def readers_by_topic(snapshot: Snapshot) -> Readers:
-    """Tell who reads what enforcement writes, by the agreements of a catalogue."""
+    """Tell who reads what the bus writes, by the agreements of a catalogue."""
     region = snapshot.region
     readers: dict[str, list[Reader]] = {}
     for agreement in region.agreements:

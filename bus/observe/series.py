@@ -45,6 +45,10 @@ class Duty(StrEnum):
     CLOSE_ENTRIES = "close_entries"
     GIVE_RECEIPTS = "give_receipts"
     MEASURE = "measure"
+    CATCH_UP = "catch_up"
+    """Telling standing views what stands when they come into force."""
+    SEND_STANDING = "send_standing"
+    """Sending records of standing views; each fund worker does it, at any time."""
 
 
 @unique
@@ -173,7 +177,7 @@ HOUSEKEEPING_FAILURES: Final = Series(
     name="bus_housekeeping_failures_total",
     kind=Kind.COUNTER,
     labels=("duty",),
-    meaning=f"Duties that failed, to be tried again in ten seconds: {', '.join(Duty)}.",
+    meaning=f"Duties that failed, to be tried again within ten seconds: {', '.join(Duty)}.",
 )
 OPEN: Final = Series(
     name="bus_quarantine_open_records",

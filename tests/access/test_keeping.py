@@ -70,7 +70,12 @@ class Desk:
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
-            version=self.version, region=self.region, keys={}, schemas={}, projections={}
+            version=self.version,
+            region=self.region,
+            keys={},
+            schemas={},
+            projections={},
+            standing={},
         )
 
     async def may_read(self) -> bool:

@@ -1,8 +1,9 @@
-"""Texts for people, in English and Russian, from one catalogue of three files.
+"""Texts for people, in English and Russian, from one catalogue of four files.
 
 `catalogue.yaml` holds reasons and what commands say, `errors.yaml` what is wrong and what to do
-about it, `pages.yaml` what pages of contracts say. A text is found by its key; values are put in by
-name. Rules bring their own texts from the contract, so they are not here.
+about it, `pages.yaml` what pages of contracts say, `requests.yaml` what concerns data requests. A
+text is found by its key; values are put in by name. Rules bring their own texts from the contract,
+so they are not here.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class Language(StrEnum):
     RU = "ru"
 
 
-_FILES: Final = ("catalogue.yaml", "errors.yaml", "pages.yaml")
+_FILES: Final = ("catalogue.yaml", "errors.yaml", "pages.yaml", "requests.yaml")
 # Why: the loader in Python takes ten times as long, and the first text waits for it.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

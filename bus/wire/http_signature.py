@@ -1,14 +1,15 @@
 """Signed HTTP requests: HTTP Message Signatures with a system's Ed25519 key, in one strict form.
 
-A request carries two headers:
+A request carries two headers, and a third where it has a body:
 
     Signature-Input: bus=("@method" "@target-uri");created=1767225600;keyid="egrul-feed.1";alg="ed25519"
     Signature: bus=:<base64 of 64 bytes>:
+    Content-Digest: sha-256=:<base64 of 32 bytes>:
 
-The signature covers method, whole address, time and key, not a body: only requests that read are
-signed so. Any label, and parameters in any order, are read; components other than these two, or a
-second signature, are not.
-Source: RFC 9421 §2, §3.1, §3.3.6 (Ed25519).
+The signature covers method, whole address, time and key; of a request with a body the digest too,
+as `("@method" "@target-uri" "content-digest")`. Any label, and parameters in any order, are read;
+other components, or a second signature, are not.
+Source: RFC 9421 §2, §3.1, §3.3.6 (Ed25519); RFC 9530 §2 (Content-Digest).
 """  # noqa: E501 - the header is one line
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature
@@ -27,11 +29,13 @@ from bus.model.identifiers import KeyId
 
 INPUT_HEADER: Final = "Signature-Input"
 SIGNATURE_HEADER: Final = "Signature"
+DIGEST_HEADER: Final = "Content-Digest"
 VALID_S: Final = 60
 """How far a request's time may lie from the gateway's, either way."""
 _COMPONENTS: Final = '("@method" "@target-uri")'
+_WITH_BODY: Final = '("@method" "@target-uri" "content-digest")'
 _INPUT: Final = re.compile(
-    r'([a-z*][a-z0-9_.*-]{0,31})=(\("@method" "@target-uri"\)'
+    r'([a-z*][a-z0-9_.*-]{0,31})=(\("@method" "@target-uri"( "content-digest")?\)'
     r'((?:;(?:created|expires|nonce|alg|keyid)=(?:[0-9]{1,12}|"[ -!#-\[\]-~]{0,128}"))*))',
     re.ASCII,
 )
@@ -49,13 +53,21 @@ class RequestSignature:
     expires_s: int | None
     parameters: str
     """As sent: the signature covers them."""
+    covers_body: bool
+    """Whether it covers the digest of a body."""
     signature: bytes
 
 
 def sign_request(
-    method: str, uri: str, *, key_id: KeyId, private_key: bytes, created_s: int
+    method: str,
+    uri: str,
+    *,
+    key_id: KeyId,
+    private_key: bytes,
+    created_s: int,
+    body: bytes | None = None,
 ) -> dict[str, str]:
-    """Write the headers that sign a request without a body.
+    """Write the headers that sign a request.
 
     Args:
         method: In capitals.
@@ -63,11 +75,19 @@ def sign_request(
         key_id: Name under which the catalogue knows the public half.
         private_key: Ed25519 seed, 32 bytes.
         created_s: The present, seconds since 1970 UTC.
+        body: As sent; None: the request has none.
     """
-    parameters = f'{_COMPONENTS};created={created_s};keyid="{key_id}";alg="ed25519"'
+    components = _COMPONENTS if body is None else _WITH_BODY
+    digest = {} if body is None else {DIGEST_HEADER: content_digest(body)}
+    parameters = f'{components};created={created_s};keyid="{key_id}";alg="ed25519"'
     key = Ed25519PrivateKey.from_private_bytes(private_key)
-    signature = base64.b64encode(key.sign(_base(method, uri, parameters))).decode()
-    return {INPUT_HEADER: f"bus={parameters}", SIGNATURE_HEADER: f"bus=:{signature}:"}
+    signature = base64.b64encode(key.sign(_base(method, uri, parameters, body))).decode()
+    return {INPUT_HEADER: f"bus={parameters}", SIGNATURE_HEADER: f"bus=:{signature}:", **digest}
+
+
+def content_digest(body: bytes) -> str:
+    """Write header `Content-Digest` of a body."""
+    return f"sha-256=:{base64.b64encode(sha256(body).digest()).decode()}:"
 
 
 def parse_request_signature(headers: Mapping[str, str]) -> RequestSignature | None:
@@ -76,7 +96,7 @@ def parse_request_signature(headers: Mapping[str, str]) -> RequestSignature | No
     signed = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
     if described is None or signed is None or described[1] != signed[1]:
         return None
-    found = _PARAMETER.findall(described[3])
+    found = _PARAMETER.findall(described[4])
     numbers = {name: int(number) for name, number, _ in found if number}
     texts = {name: text for name, number, text in found if not number}
     if len(numbers) + len(texts) != len(found) or "created" not in numbers:
@@ -92,6 +112,7 @@ def parse_request_signature(headers: Mapping[str, str]) -> RequestSignature | No
         created_s=numbers["created"],
         expires_s=numbers.get("expires"),
         parameters=described[2],
+        covers_body=described[3] is not None,
         signature=signature,
     )
 
@@ -103,21 +124,29 @@ def is_fresh(signature: RequestSignature, now_s: float) -> bool:
     return signature.expires_s is None or now_s <= signature.expires_s
 
 
-def is_genuine(signature: RequestSignature, method: str, uri: str, public_key: bytes) -> bool:
-    """Tell whether a key's owner signed this method and address."""
+def is_genuine(
+    signature: RequestSignature, method: str, uri: str, public_key: bytes, body: bytes = b""
+) -> bool:
+    """Tell whether a key's owner signed this method, this address and, if it covers one, this body.
+
+    What header `Content-Digest` says plays no part: the digest is of the body that came.
+    """
+    covered = body if signature.covers_body else None
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(
-            signature.signature, _base(method, uri, signature.parameters)
+            signature.signature, _base(method, uri, signature.parameters, covered)
         )
     except InvalidSignature:
         return False
     return True
 
 
-def _base(method: str, uri: str, parameters: str) -> bytes:
+def _base(method: str, uri: str, parameters: str, body: bytes | None) -> bytes:
+    digest = () if body is None else (f'"content-digest": {content_digest(body)}',)
     lines = (
         f'"@method": {method}',
         f'"@target-uri": {uri}',
+        *digest,
         f'"@signature-params": {parameters}',
     )
     return "\n".join(lines).encode()

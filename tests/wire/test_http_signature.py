@@ -66,6 +66,33 @@ def test_another_client_may_order_the_parameters_otherwise_and_add_a_nonce() -> 
     assert not is_fresh(signature, NOW_S + 31)
 
 
+def test_a_body_is_covered_by_its_digest_and_by_nothing_that_a_header_says() -> None:
+    headers = sign_request(
+        "POST",
+        URI,
+        key_id=KeyId("region-portal.1"),
+        private_key=SEED,
+        created_s=NOW_S,
+        body=b"{}",
+    )
+    # sha-256 of {} in the form of RFC 9530
+    digest = "sha-256=:RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=:"
+    assert headers["Content-Digest"] == digest
+    signature = parse_request_signature(headers)
+    assert signature is not None
+    assert signature.covers_body
+    assert is_genuine(signature, "POST", URI, PUBLIC, b"{}")
+    assert not is_genuine(signature, "POST", URI, PUBLIC, b"{ }")
+    assert not is_genuine(signature, "POST", URI, PUBLIC)
+    parameters = headers["Signature-Input"].removeprefix("bus=")
+    base = (
+        f'"@method": POST\n"@target-uri": {URI}\n"content-digest": {digest}\n'
+        f'"@signature-params": {parameters}'
+    )
+    value = base64.b64decode(headers["Signature"].removeprefix("bus=:").removesuffix(":"))
+    Ed25519PrivateKey.from_private_bytes(SEED).public_key().verify(value, base.encode())
+
+
 @pytest.mark.parametrize(("apart_s", "fresh"), [(0, True), (VALID_S, True), (VALID_S + 1, False)])
 def test_a_signature_is_fresh_for_a_minute_either_way(apart_s: int, fresh: bool) -> None:
     signature = parse_request_signature(signed())

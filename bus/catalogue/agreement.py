@@ -249,6 +249,11 @@ class Agreement:
         return None
 
     @property
+    def begins_at(self) -> datetime:
+        """Moment from which it may grant something."""
+        return datetime.combine(self.valid_from, time(), UTC)
+
+    @property
     def ends_at(self) -> datetime:
         """Moment from which it grants nothing any more."""
         last = datetime.combine(self.valid_to + timedelta(days=1), time(), UTC)

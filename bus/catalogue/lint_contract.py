@@ -50,6 +50,11 @@ _PERSONAL_NAME: Final = re.compile(
     r"snils|passport|birth_?(date|day|place)|date_of_birth|surname|patronymic"
     r"|(first|last|middle|given|family)_?name"
 )
+_SEARCHABLE: Final = frozenset(
+    {("string", None), ("string", "uuid"), ("enum", None)}
+    | {("int", None), ("int", "date"), ("long", None)}
+)
+"""Avro type and logical type of fields whose values are compared with a text exactly."""
 _SCHEMA: Final[Path] = ("schema", 0)
 
 
@@ -60,6 +65,7 @@ def contract_findings(source: ContractSource) -> list[Finding]:
     lint.fields()
     lint.key()
     lint.immutable_fields()
+    lint.searchable_fields()
     lint.personal_fields()
     lint.rules()
     lint.history()
@@ -148,6 +154,18 @@ class _ContractLint:
                 place = self._source.places["immutableFields"]
                 self._find(place, "immutable_is_no_field", near, name=name)
 
+    def searchable_fields(self) -> None:
+        """Hold what requests may search by to scalars of the newest version that name no person."""
+        types = {field["name"]: field["type"] for field in self._newest.schema["fields"]}
+        for index, name in enumerate(self._contract.searchable_fields):
+            place = (*self._source.places["searchable"], index)
+            if name not in types:
+                self._find(place, "searchable_is_no_field", did_you_mean(name, types), name=name)
+            elif self._contract.classification.get(name) is Classification.PERSONAL:
+                self._find(place, "searchable_personal", name=name)
+            elif not _is_searchable(types[name]):
+                self._find(place, "searchable_type", name=name, type=_odcs_type(types[name]))
+
     def personal_fields(self) -> None:
         for name, index in self._properties.items():
             if self._contract.classification[name] is Classification.PERSONAL:
@@ -233,6 +251,13 @@ class _ContractLint:
         if near is not None:
             finding = replace(finding, remedy=message("error.document.did_you_mean", name=near))
         self.findings.append(finding)
+
+
+def _is_searchable(schema: Any) -> bool:  # noqa: ANN401 - a schema is JSON
+    schema = without_null(schema)
+    written = schema if isinstance(schema, dict) else {"type": schema}
+    kind = written["type"]
+    return isinstance(kind, str) and (kind, written.get("logicalType")) in _SEARCHABLE
 
 
 def _odcs_type(schema: Any) -> str:  # noqa: ANN401 - a schema is JSON

@@ -82,6 +82,12 @@ class _References:
         for source in self._sources.passports:
             passport = source.written
             self._agency(source.document, ("agency",), passport.agency)
+            for index, dataset in enumerate(passport.replaces_letter):
+                if dataset not in (passport.consumes or ()):
+                    place = source.document.place(("replaces_letter", index))
+                    self.findings.append(
+                        finding_at(place, "error.catalogue.replaces_unconsumed", dataset=dataset)
+                    )
             if passport.state is not ProcessState.APPROVED:
                 continue
             for index, dataset in enumerate(passport.produces):

@@ -210,6 +210,7 @@ def passport_of(shape: PassportShape) -> Passport:
         current_model=shape.current_model,
         target_model=shape.target_model,
         diagram_sha256=shape.diagram_sha256,
+        replaces_letter=shape.replaces_letter,
     )
 
 

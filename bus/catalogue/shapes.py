@@ -181,6 +181,8 @@ class PassportShape(_Document):
     state: ProcessState
     act: ActShape | None = None
     consumes: tuple[DatasetCodeField, ...] | None = None
+    replaces_letter: tuple[DatasetCodeField, ...] = ()
+    """Of `consumes`: each record that a subscription delivers stands for a letter."""
     produces: Annotated[tuple[DatasetCodeField, ...], Field(min_length=1)]
     current_model: tuple[Words, ...] = ()
     target_model: tuple[Words, ...] = ()

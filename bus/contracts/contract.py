@@ -7,10 +7,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum, unique
 from types import MappingProxyType
+from typing import Final
 
 from bus.contracts.rules import Rule, Text
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Operation
+
+ANSWER_WORKING_DAYS: Final = 5
+"""Within which a provider answers a data request, where its contract says nothing else."""
+ANSWER_WORKING_DAYS_MAX: Final = 30
 
 
 @unique
@@ -145,6 +150,10 @@ class Contract:
     """Every top-level field of every version → digest of what is said of it
     (`bus.contracts.meaning`)."""
     example: Example | None = None
+    searchable_fields: tuple[str, ...] = ()
+    """Scalar fields, none of them personal, by which a data request may search."""
+    answer_working_days: int = ANSWER_WORKING_DAYS
+    """Within which a provider answers a data request that the fund can't."""
 
     @property
     def newest(self) -> SchemaVersion:

@@ -14,7 +14,14 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from pydantic.alias_generators import to_camel
 
-from bus.contracts.contract import Classification, Compatibility, Status, VersionSource
+from bus.contracts.contract import (
+    ANSWER_WORKING_DAYS,
+    ANSWER_WORKING_DAYS_MAX,
+    Classification,
+    Compatibility,
+    Status,
+    VersionSource,
+)
 from bus.contracts.rules import RuleId
 from bus.model.identifiers import AgencyCodeField, Code, DatasetCodeField
 from bus.model.record import Operation
@@ -180,5 +187,11 @@ class BusProperties(_Document):
     compatibility: Compatibility = Compatibility.FULL_TRANSITIVE
     process: Annotated[str, Code]
     legal_basis: Words
+    searchable: tuple[FieldName, ...] = ()
+    """Fields by which a data request may search; the fund keeps an index of each."""
+    answer_working_days: Annotated[int, Field(ge=1, le=ANSWER_WORKING_DAYS_MAX)] = (
+        ANSWER_WORKING_DAYS
+    )
+    """Within which a provider answers a data request that the fund can't."""
     accepted_until: tuple[AcceptedUntil, ...] = ()
     example: ExampleShape | None = None

@@ -65,6 +65,8 @@ class Passport:
     """Steps and data elements of the process as it is to be."""
     diagram_sha256: str | None
     """Of the process diagram's file, 64 hex digits."""
+    replaces_letter: tuple[DatasetCode, ...] = ()
+    """Of the datasets consumed those whose every record was asked for by letter before."""
 
     @property
     def removed(self) -> tuple[str, ...]:

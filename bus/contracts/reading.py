@@ -262,6 +262,8 @@ def _contract(
             for number, source in schemas.items()
         ),
         example=_example(properties.example),
+        searchable_fields=properties.searchable,
+        answer_working_days=properties.answer_working_days,
     )
 
 

@@ -232,8 +232,9 @@ def test_misspelt_custom_property_is_two_findings_at_most() -> None:
         Finding(
             path=f"{at(contents, 'value: number')} customProperties[1].value",
             found="unknown name `keyFeild`",
-            expected="one of: acceptedUntil, compatibility, example, immutableFields, keyField, "
-            "legalBasis, nameEn, operations, process, versionSource",
+            expected="one of: acceptedUntil, answerWorkingDays, compatibility, example, "
+            "immutableFields, keyField, legalBasis, nameEn, operations, process, searchable, "
+            "versionSource",
             remedy="Did you mean `keyField`?",
         ),
     ]

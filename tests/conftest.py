@@ -22,6 +22,7 @@ ENGINE_ROOMS = {
     "provision": "administration",
     "fund": "database",
     "quarantine": "database",
+    "requests": "database",
     "bad_input": "bad_input",
     "gateway": "gateway",
     "foreign": "foreign",

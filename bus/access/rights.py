@@ -25,6 +25,7 @@ from bus.wire import topics
 
 _WRITTEN_BY_THE_BUS: Final = (
     *("release.", "accepted.", "view.", "quarantine.", "receipts.", "control."),
+    *("ask.", "reply."),
 )
 
 
@@ -68,9 +69,13 @@ class Right:
 def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
     """Decide every right that holds at a moment, which is aware."""
     rights = set(_of_the_bus())
+    consumers = {agreement.consumer for agreement in region.agreements}
     for agency in region.agencies.values():
         for system in agency.systems:
             rights.update(_of_system(agency, system))
+            if agency.code in consumers:
+                topic = topics.reply(agency.code)
+                rights.add(_right(system.code, Resource.TOPIC, topic, Permitted.READ))
             for grants in granted(region, system.code, moment).values():
                 rights.update(_reading(system.code, grants))
     return frozenset(rights)
@@ -99,7 +104,8 @@ def _of_system(agency: Agency, system: System) -> Iterator[Right]:
         # Why: how far enforcement is in its topic tells a publisher what has been judged.
         yield _right(system.code, Resource.GROUP, topics.ENFORCE_GROUP, Permitted.DESCRIBE)
     if agency.provides:
-        for topic in (topics.quarantine(agency.code), topics.receipts(agency.code)):
+        for told in (topics.quarantine, topics.receipts, topics.ask):
+            topic = told(agency.code)
             yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
 
 

@@ -55,10 +55,11 @@ def feeds_of(
     if grants is None:
         raise DocumentError(_no_agreement(region, system, dataset, moment))
     whole = [grant for grant in grants if grant.view is None]
-    return tuple(_feed(region, dataset, grant) for grant in whole or grants)
+    return tuple(feed_of(region, dataset, grant) for grant in whole or grants)
 
 
-def _feed(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
+def feed_of(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
+    """Tell how the values of one granted topic are read."""
     decoders, view = {}, grant.view
     for version in region.contracts[dataset].schema_versions:
         subject = dataset if view is None else view_subject(view)

@@ -36,6 +36,8 @@ class DatasetLayout:
     versions: Mapping[int, SchemaVersion]
     """Schema id → version of the contract."""
     key_field: str
+    searchable: tuple[Column, ...]
+    """By which data requests search."""
 
     def typed_row(self, schema_id: int, value: bytes) -> tuple[object, ...]:
         """Decode a framed value into the columns' values.
@@ -132,6 +134,7 @@ def layout_of(contract: Contract, schema_ids: Mapping[int, int]) -> DatasetLayou
         newest=contract.newest,
         versions=MappingProxyType(versions),
         key_field=contract.key_field,
+        searchable=tuple(one for one in columns if one.name in contract.searchable_fields),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Final
 
 from psycopg import sql
@@ -11,13 +12,16 @@ from bus.fund.columns import Column, widens
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.standing import create_standing
+from bus.fund.search import sought
 from bus.postgres.positions import create_positions
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, as_json, translated
 from bus.quarantine.rows import create_quarantine
+from bus.requests.store import create_requests
 from bus.texts import finding_at, message
 
 QUERIES: Final = Queries.load("bus.fund", "tables")
+_INDEX_HEX_DIGITS: Final = 16
 
 
 async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
@@ -38,6 +42,7 @@ async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
         await session.execute(QUERIES.get("lock"))
         await create_positions(session)
         await create_quarantine(session)
+        await create_requests(session)
         await session.execute(QUERIES.get("bus"))
         await create_standing(session)
         for layout in layouts.values():
@@ -67,6 +72,8 @@ async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
                 "widen_column", **tables, column=sql.Identifier(column.name), type=_type(column)
             )
         )
+    for column in layout.searchable:
+        await session.execute(_search_index(layout, column))
     if not before:
         return [f"{layout.dataset}: tables history and current, {len(added)} columns"]
     return [f"{layout.dataset}: column {one.name} {one.sql_type}" for one in (*added, *changed)]
@@ -114,6 +121,17 @@ def _addition(layout: DatasetLayout, column: Column) -> sql.Composed:
     # Rows that stand already get what reading their old value under the new schema would give.
     default = as_json(column.default) if column.sql_type == "jsonb" else column.default
     return QUERIES.get("add_column_with_default", **fills, default=sql.Literal(default))
+
+
+def _search_index(layout: DatasetLayout, column: Column) -> sql.Composed:
+    # Why a digest: a name of dataset and column may be longer than PostgreSQL keeps.
+    digest = sha256(f"{layout.dataset}.{column.name}".encode()).hexdigest()[:_INDEX_HEX_DIGITS]
+    return QUERIES.get(
+        "search_index",
+        current=tables_of(layout.dataset)["current"],
+        index=sql.Identifier(f"search_{digest}"),
+        sought=sought(column),
+    )
 
 
 def _type(column: Column) -> sql.SQL:

@@ -1,4 +1,4 @@
-"""A page of a first load from versions that the fund keeps: cut, filtered and signed. Pure."""
+"""Records of a first load, or of an answer, from the fund's versions: cut and signed. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bus.model.verdict import Accepted, Malformed
 from bus.route.plan import project
 from bus.wire.delivery import Delivery, sign
 from bus.wire.headers import accepted_headers, compose
-from bus.wire.load_page import LoadedRecord, signed_topic
+from bus.wire.load_page import LoadedRecord
 from bus.wire.signature import BatchSigner
 
 
@@ -46,7 +46,7 @@ def loaded_records(
     Args:
         versions: Of one dataset.
         dataset: Of all of them.
-        topic: Whose records are wanted.
+        topic: What the signature says they were sent to.
         projection: How a view's topic is cut; None: the accepted topic, which shows everything.
         is_open: Whether the provider's record came on or after the first day that a view shows.
         snapshot: The catalogue in force.
@@ -63,7 +63,7 @@ def loaded_records(
             else _cut(version, dataset, projection, snapshot, is_open=is_open(version))
         )
         if delivery is not None:
-            shown.append((version, replace(delivery, topic=signed_topic(topic))))
+            shown.append((version, replace(delivery, topic=topic)))
     sign([delivery for _, delivery in shown], signer)
     return tuple(_loaded(version, delivery) for version, delivery in shown)
 

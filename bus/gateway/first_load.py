@@ -40,6 +40,7 @@ from bus.wire.load_page import (
     parse_token,
     render_load,
     render_page,
+    signed_topic,
 )
 from bus.wire.signature import BatchSigner
 
@@ -105,7 +106,7 @@ class FirstLoads:
         records = loaded_records(
             versions,
             dataset=dataset,
-            topic=name.topic,
+            topic=signed_topic(name.topic),
             projection=projection,
             is_open=await self._is_open(versions, projection),
             snapshot=snapshot,

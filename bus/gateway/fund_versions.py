@@ -151,7 +151,7 @@ async def _versions(
     ):
         statement = QUERIES.get(query, **tables_of(dataset))
         await cursor.execute(statement, {**named, "dataset": dataset})
-        return [_version(row) for row in await cursor.fetchall()]
+        return [version_of(row) for row in await cursor.fetchall()]
 
 
 async def contained(
@@ -176,7 +176,8 @@ async def contained(
     return frozenset(RecordId(str(record_id)) for (record_id,) in rows)
 
 
-def _version(row: tuple[object, ...]) -> FundVersion:
+def version_of(row: Sequence[object]) -> FundVersion:
+    """Read a version from a row with the columns of the queries, in their order."""
     texts, numbers = cast("tuple[str, ...]", row), cast("tuple[int, ...]", row)
     supersedes = cast("str | None", row[5])
     envelope = Envelope(

@@ -26,6 +26,7 @@ from bus import registry
 from bus.catalogue.parties import BUS
 from bus.errors import BusError, DocumentError, Unavailable
 from bus.gateway.application import application
+from bus.gateway.data_requests import data_request_routes
 from bus.gateway.first_load import FirstLoads
 from bus.gateway.opening import Openings
 from bus.kafka.catalogue_topic import CatalogueFollower
@@ -65,29 +66,41 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
     await catalogue.start()
     try:
         credentials = installation.credentials(BUS)
+        signer = BatchSigner(credentials.key_id, credentials.private_key)
+        openings = Openings(cluster, catalogue.snapshot.region.partitions)
         loads = FirstLoads(
             cluster=cluster,
             fund_dsn=installation.fund_dsn(),
             catalogue=catalogue,
-            signer=BatchSigner(credentials.key_id, credentials.private_key),
+            signer=signer,
             clock=_now,
-            openings=Openings(cluster, catalogue.snapshot.region.partitions),
+            openings=openings,
             url=place.url,
         )
-        routes = [
-            *loads.routes(),
-            *registry.routes(lambda: catalogue.snapshot),
-            web.get("/healthz", _healthy(catalogue)),
-        ]
-        runner = web.AppRunner(
-            application(routes), access_log=None, shutdown_timeout=STOP_S, handle_signals=False
-        )
-        await runner.setup()
-        try:
-            await _listen(runner, place)
-            yield fault
-        finally:
-            await runner.cleanup()
+        async with data_request_routes(
+            cluster=cluster,
+            fund_dsn=installation.fund_dsn(),
+            snapshot=lambda: catalogue.snapshot,
+            signer=signer,
+            clock=_now,
+            openings=openings,
+            url=place.url,
+        ) as requests:
+            routes = [
+                *loads.routes(),
+                *requests,
+                *registry.routes(lambda: catalogue.snapshot),
+                web.get("/healthz", _healthy(catalogue)),
+            ]
+            runner = web.AppRunner(
+                application(routes), access_log=None, shutdown_timeout=STOP_S, handle_signals=False
+            )
+            await runner.setup()
+            try:
+                await _listen(runner, place)
+                yield fault
+            finally:
+                await runner.cleanup()
     finally:
         await catalogue.stop()
 

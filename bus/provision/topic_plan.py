@@ -6,7 +6,8 @@ record (LogAppendTime), for validity of keys, schemas and agreements is judged b
 
 Data are kept until a person deletes them: age alone must not remove what fund and quarantine have
 not been verified past. Batches are stored as they are, uncompressed, so that the size limit is the
-true size and no sender's archive swells behind it. Source: design of the bus, ADR-0004.
+true size and no sender's archive swells behind it. What is told of data requests is kept in the
+fund's database too, so its topics let go of it. Source: design of the bus, ADR-0004.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ SET_ASIDE_BYTES_MAX: Final = 1536 * 1024
 OUTBOUND_BYTES_MAX: Final = 512 * 1024
 """Of `accepted.*` and `view.*`: a record of 256 KiB and its headers, or a batch of small ones."""
 CONTROL_BYTES_MAX: Final = 1536 * 1024
+REQUESTS_KEPT_MS: Final = 90 * 24 * 60 * 60 * 1000
+"""Of `ask.*` and `reply.*`: twice as long as a provider may have time to answer."""
 REPLICATION_FACTOR_MAX: Final = 3
 _COMPACTED: Final = "compact"
 _DELETED_BY_AGE: Final = "delete"
@@ -55,6 +58,7 @@ def topics_of(region: Region, *, replication_factor: int) -> Mapping[str, TopicS
         replication_factor: 1 to 3; with 3, a write is durable when 2 have it.
     """
     planned = dict(_control_topics(replication_factor))
+    planned.update(_request_topics(region, replication_factor))
     for name, bytes_max in _data_topics(region):
         config = _config(
             replication_factor,
@@ -91,13 +95,23 @@ def _control_topics(replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
         yield name, control_log(replication_factor)
 
 
-def control_log(replication_factor: int) -> TopicSpec:
-    """Decide how a topic is to be that only grows: what the bus refused, and when."""
+def _request_topics(region: Region, replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
+    """Give the topics of whoever may have to answer, and of whoever may ask."""
+    kept = control_log(replication_factor, retention_ms=REQUESTS_KEPT_MS)
+    for agency in region.agencies.values():
+        if agency.provides:
+            yield topics.ask(agency.code), kept
+    for agreement in region.agreements:
+        yield topics.reply(agreement.consumer), kept
+
+
+def control_log(replication_factor: int, *, retention_ms: int = FOREVER_MS) -> TopicSpec:
+    """Decide how a topic is to be that tells what the bus did, and when, in one order."""
     config = _config(
         replication_factor,
         cleanup_policy=_DELETED_BY_AGE,
         bytes_max=CONTROL_BYTES_MAX,
-        retention_ms=FOREVER_MS,
+        retention_ms=retention_ms,
     )
     return TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
 

@@ -191,7 +191,7 @@ def render_page(page: Page) -> bytes:
     """Write a page."""
     content = {
         "catalogue": page.catalogue,
-        "records": [_record(record) for record in page.records],
+        "records": [render_record(record) for record in page.records],
         "next": page.next,
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
@@ -207,14 +207,17 @@ def parse_page(text: bytes, topic: str) -> Page:
         content = json.loads(text)
         return Page(
             catalogue=int(content["catalogue"]),
-            records=tuple(_parsed(record, signed_topic(topic)) for record in content["records"]),
+            records=tuple(
+                parse_record(record, signed_topic(topic)) for record in content["records"]
+            ),
             next=content["next"],
         )
     except (KeyError, TypeError, AttributeError) as problem:
         raise ValueError(f"not a page of a first load ({problem!r})") from problem
 
 
-def _record(record: LoadedRecord) -> dict[str, object]:
+def render_record(record: LoadedRecord) -> dict[str, object]:
+    """Write one record."""
     texts = {name: value.decode() for name, value in record.headers if name != "bus_sig"}
     signature = next(value for name, value in record.headers if name == "bus_sig")
     return {
@@ -228,7 +231,16 @@ def _record(record: LoadedRecord) -> dict[str, object]:
     }
 
 
-def _parsed(content: Mapping[str, Any], topic: str) -> LoadedRecord:
+def parse_record(content: Mapping[str, Any], topic: str) -> LoadedRecord:
+    """Read one record.
+
+    Args:
+        content: As `render_record` wrote it.
+        topic: Whose name its signature covers.
+
+    Raises:
+        KeyError, TypeError, ValueError: It is none.
+    """
     headers = [(name, text.encode()) for name, text in content["headers"].items()]
     signature = base64.b64decode(content["bus_sig"], validate=True)
     return LoadedRecord(

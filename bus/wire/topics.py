@@ -6,6 +6,8 @@
     quarantine.<agency>       what did not, original bytes and headers untouched
     release.<agency>          quarantined records that re-enter after a rule was mended
     receipts.<agency>         what became of them; its provider reads it
+    ask.<agency>              data requests that a provider has to answer; its systems read it
+    reply.<agency>            that an answer is there, for the agency whose system asked
     control.<name>            the catalogue, refusals of the fund and of the gate; of the bus alone
     _schemas                  schemas in Confluent's format, for readers that expect a registry
 
@@ -76,6 +78,16 @@ def is_release(topic: str) -> bool:
 def receipts(agency: AgencyCode) -> str:
     """Name the topic that tells `agency` what became of its quarantined records."""
     return f"receipts.{agency}"
+
+
+def ask(agency: AgencyCode) -> str:
+    """Name the topic that tells `agency` which data requests it has to answer."""
+    return f"ask.{agency}"
+
+
+def reply(agency: AgencyCode) -> str:
+    """Name the topic that tells `agency` what became of its systems' data requests."""
+    return f"reply.{agency}"
 
 
 def parse_inbound(topic: str) -> Inbound:

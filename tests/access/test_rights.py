@@ -114,6 +114,27 @@ def test_a_view_is_read_by_exactly_those_whose_agreement_in_force_it_serves(
 
 
 @given(regions(), DAYS)
+def test_what_is_told_of_data_requests_is_read_by_the_agency_that_it_concerns(
+    region: Region, day: date
+) -> None:
+    rights = rights_of(region, noon(day))
+    consumers = {one.consumer for one in region.agreements}
+    for agency in region.agencies.values():
+        own = {system.code for system in agency.systems}
+        for topic, concerns in (
+            (topics.ask(agency.code), bool(agency.provides)),
+            (topics.reply(agency.code), agency.code in consumers),
+        ):
+            for operation in (Permitted.READ, Permitted.WRITE):
+                reaches = operation is Permitted.READ and concerns
+                assert {
+                    right.principal
+                    for right in rights
+                    if right.operation is operation and covers(right, Resource.TOPIC, topic)
+                } == (own if reaches else set()) | {BUS}
+
+
+@given(regions(), DAYS)
 def test_a_system_writes_only_what_it_provides(region: Region, day: date) -> None:
     rights = rights_of(region, noon(day))
     for agency in region.agencies.values():

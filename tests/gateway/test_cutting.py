@@ -15,7 +15,7 @@ from bus.model.identifiers import SystemCode
 from bus.model.record import Envelope
 from bus.wire import topics
 from bus.wire.headers import parse_envelope
-from bus.wire.load_page import LoadedRecord, Page, parse_page, render_page
+from bus.wire.load_page import LoadedRecord, Page, parse_page, render_page, signed_topic
 from bus.wire.signature import SignatureChecker
 from tests.factories import (
     AGENCY,
@@ -59,7 +59,7 @@ def loaded(
     return loaded_records(
         versions,
         dataset=DATASET,
-        topic=projection.topic if projection else topics.accepted(DATASET),
+        topic=signed_topic(projection.topic if projection else topics.accepted(DATASET)),
         projection=projection,
         is_open=lambda one: one.inbound.offset >= opens_at,
         snapshot=SNAPSHOT,

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bus.provision.topic_plan import replication_factor_for, topics_of
+from bus.provision.topic_plan import REQUESTS_KEPT_MS, replication_factor_for, topics_of
 from tests.access.regions import FIRST_DAY, agreement, region
 
 EXCHANGE = region(
@@ -22,6 +22,7 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "_schemas",
         "accepted.roads",
         "accepted.schools",
+        "ask.town",
         "control.catalogue",
         "control.gate",
         "control.refusals",
@@ -30,13 +31,14 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "quarantine.town",
         "receipts.town",
         "release.town",
+        "reply.clinic",
     }
     assert list(planned) == sorted(planned)
 
 
 def test_data_topics_have_one_partition_count_and_are_not_compacted() -> None:
     for name, spec in topics_of(EXCHANGE, replication_factor=1).items():
-        if name == "_schemas" or name.startswith("control."):
+        if name == "_schemas" or name.startswith(("control.", "ask.", "reply.")):
             assert spec.partitions == 1
         else:
             assert spec.partitions == 5
@@ -87,3 +89,10 @@ def test_view_of_an_ended_agreement_keeps_its_topic() -> None:
         ],
     )
     assert any(name.startswith("view.") for name in topics_of(ended, replication_factor=1))
+
+
+def test_what_is_told_of_data_requests_is_let_go() -> None:
+    planned = topics_of(EXCHANGE, replication_factor=1)
+    for name in ("ask.town", "reply.clinic"):
+        assert planned[name].config["retention.ms"] == str(REQUESTS_KEPT_MS)
+    assert planned["receipts.town"].config["retention.ms"] == "-1"

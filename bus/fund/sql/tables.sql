@@ -147,3 +147,6 @@ ALTER TABLE {current} ADD COLUMN {column} {type} DEFAULT {default}
 
 -- name: widen_column
 ALTER TABLE {current} ALTER COLUMN {column} TYPE {type}
+
+-- name: search_index
+CREATE INDEX IF NOT EXISTS {index} ON {current} (agency, ({sought}))

@@ -1,0 +1,66 @@
+"""All routes of data requests, for the process that serves them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Final
+
+from aiohttp import web
+
+from bus.catalogue.snapshot import Snapshot
+from bus.gateway.answering import Answering
+from bus.gateway.asking import SESSIONS_MAX, SETTINGS, Asking
+from bus.gateway.inbox import Inbox
+from bus.gateway.opening import Openings
+from bus.gateway.places import Places
+from bus.gateway.signed import Door
+from bus.kafka.cluster import Cluster
+from bus.postgres.pool import SessionPool
+from bus.wire.signature import BatchSigner
+
+AT_ONCE_MAX: Final = 64
+"""Requests that are served at one time, those that wait for news among them."""
+AT_ONCE_OF_ONE_MAX: Final = 8
+"""Of them, those of one system."""
+
+
+@asynccontextmanager
+async def data_request_routes(
+    *,
+    cluster: Cluster,
+    fund_dsn: str,
+    snapshot: Callable[[], Snapshot],
+    signer: BatchSigner,
+    clock: Callable[[], datetime],
+    openings: Openings,
+    url: str,
+) -> AsyncIterator[list[web.RouteDef]]:
+    """Give the routes for the time of a block, which keeps their sessions open.
+
+    Args:
+        cluster: Reached as the bus.
+        fund_dsn: Of the data fund.
+        snapshot: Gives the catalogue in force.
+        signer: With the bus's own key.
+        clock: Gives the present, aware.
+        openings: Shared with first loads.
+        url: `https://host:port` under which systems reach this gateway.
+    """
+    pool = SessionPool(fund_dsn, "bus requests", sessions_max=SESSIONS_MAX, settings=SETTINGS)
+    door = Door(snapshot=snapshot, clock=clock, url=url)
+    places = Places(
+        AT_ONCE_MAX,
+        AT_ONCE_OF_ONE_MAX,
+        full=(503, "requests_full"),
+        full_for_one=(429, "requests_full_for_you"),
+    )
+    asking = Asking(
+        door=door, pool=pool, cluster=cluster, answering=Answering(signer, openings), places=places
+    )
+    try:
+        # Why the inbox first: its name must not be taken for that of a request.
+        yield [*Inbox(door=door, pool=pool, places=places).routes(), *asking.routes()]
+    finally:
+        await pool.close()

@@ -1,0 +1,1 @@
+"""Data requests: what replaces the written letter, from the question to its answer."""

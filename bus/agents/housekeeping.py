@@ -1,4 +1,4 @@
-"""What is done by the clock: refuse what was held too long, tell refusals, close entries, tell.
+"""What is done by the clock: refuse what was held too long, close entries, mind requests, tell.
 
 It runs beside the fund's work and must not end it: a duty that fails is told and tried again at
 the next round, and the other duties are done all the same.
@@ -27,12 +27,15 @@ from bus.kafka.producer import BatchProducer
 from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.happenings import RecordsRefused
+from bus.observe.requests import read_request_counts, show_requests
 from bus.observe.series import Duty
 from bus.observe.standing import read_standing, show_standing
 from bus.postgres.session import BY_INDEX, connect
 from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
 from bus.quarantine.sweep import START, Place
+from bus.requests.store import DUE_AT_ONCE, notes_told, pass_time, untold_notes
+from bus.requests.telling import note_deliveries
 from bus.wire import topics
 from bus.wire.delivery import Delivery
 
@@ -49,6 +52,7 @@ NOTICED_WITHIN: Final = timedelta(seconds=10)
 """Twice the time within which every worker knows a new catalogue."""
 _REFUSALS_AT_ONCE: Final = 500
 _RECEIPTS_AT_ONCE: Final = 1_000
+_NOTES_AT_ONCE: Final = 500
 
 Duties: TypeAlias = Mapping[Duty, Callable[[], Awaitable[None]]]
 
@@ -63,6 +67,7 @@ async def keep_house(
         Duty.TELL_REFUSALS: house.tell_refusals,
         Duty.CLOSE_ENTRIES: house.close_entries,
         Duty.GIVE_RECEIPTS: house.give_receipts,
+        Duty.MIND_REQUESTS: house.mind_requests,
         Duty.MEASURE: house.measure,
         Duty.CATCH_UP: house.catch_up,
     }
@@ -139,9 +144,26 @@ class _House:
                 await self._deliver([receipt_delivery(receipt) for receipt in receipts])
                 await store.told(receipts)
 
+    async def mind_requests(self) -> None:
+        """Let time pass for data requests, and tell agencies, durable before it is noted."""
+        session = await connect(self.dsn, "bus requests", BY_INDEX)
+        try:
+            for _ in range(PAGES_MAX):
+                if await pass_time(session, datetime.now(UTC)) < DUE_AT_ONCE:  # noqa: TID251 - a hand
+                    break
+            for _ in range(PAGES_MAX):
+                notes = await untold_notes(session, _NOTES_AT_ONCE)
+                if not notes:
+                    return
+                await self._deliver([one for note in notes for one in note_deliveries(note)])
+                await notes_told(session, [note.number for note in notes])
+        finally:
+            await session.close()
+
     async def measure(self) -> None:
         """Show what stands in the database."""
         show_standing(await read_standing(self.dsn), self.board)
+        show_requests(await read_request_counts(self.dsn), self.board)
 
     async def catch_up(self) -> None:
         """Tell standing views what stood when they came into force."""

@@ -30,6 +30,7 @@ class Board:
         self.registry: Final = CollectorRegistry()
         self._simple: dict[Series, Counter | Gauge] = {}
         self._histograms: dict[Series, _Histogram] = {}
+        self._reached: dict[tuple[Series, Labels], float] = {}
         for one in series.ALL:
             self._add(one)
         ProcessCollector(namespace="bus", registry=self.registry)
@@ -49,6 +50,12 @@ class Board:
     def add(self, one: Series, labels: Labels, count: float = 1) -> None:
         """Count `count` happenings."""
         self._child(one, labels).inc(count)
+
+    def reach(self, one: Series, labels: Labels, total: float) -> None:
+        """Say what a counter stands at whose happenings are counted elsewhere."""
+        counted = self._reached.get((one, labels), 0.0)
+        self._reached[one, labels] = max(counted, total)
+        self.add(one, labels, max(0.0, total - counted))
 
     def set(self, one: Series, labels: Labels, value: float) -> None:
         """Say what a gauge stands at."""

@@ -19,6 +19,7 @@ from bus.model.record import Lane
 from bus.model.verdict import Reason, Stage
 from bus.observe import series
 from bus.observe.series import Duty, Series, Work
+from bus.requests.state import RequestState
 from bus.wire import topics
 
 Labels: TypeAlias = tuple[str, ...]
@@ -80,6 +81,13 @@ def known_to_housekeeping(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]
         yield series.HELD, (dataset,)
         for agency in snapshot.region.providers_of(dataset):
             yield from _reasons(agency, dataset, in_fund=True)
+            yield series.REQUESTS_OPEN, (agency, dataset)
+            yield series.REQUESTS_ESCALATED, (agency, dataset)
+    for agreement in snapshot.region.agreements:
+        dataset = agreement.dataset
+        for agency in agreement.providers or snapshot.region.providers_of(dataset):
+            for state in set(RequestState) - {RequestState.ASKED}:
+                yield series.REQUESTS, (agency, agreement.consumer, dataset, state)
 
 
 def known_to_quarantine(_: Snapshot) -> Iterator[tuple[Series, Labels]]:

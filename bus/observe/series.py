@@ -44,6 +44,8 @@ class Duty(StrEnum):
     TELL_REFUSALS = "tell_refusals"
     CLOSE_ENTRIES = "close_entries"
     GIVE_RECEIPTS = "give_receipts"
+    MIND_REQUESTS = "mind_requests"
+    """Remind, escalate and end data requests, and tell agencies of them."""
     MEASURE = "measure"
     CATCH_UP = "catch_up"
     """Telling standing views what stands when they come into force."""
@@ -208,6 +210,24 @@ RIGHTS_KEPT: Final = Series(
     kind=Kind.GAUGE,
     meaning="When the keeper last saw that the rights on Kafka are those of the agreements.",
 )
+REQUESTS: Final = Series(
+    name="bus_requests_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "consumer", "dataset", "outcome"),
+    meaning="Data requests by provider, asking agency and what they came to; from the table.",
+)
+REQUESTS_OPEN: Final = Series(
+    name="bus_requests_open",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset"),
+    meaning="Data requests that wait for their provider now.",
+)
+REQUESTS_ESCALATED: Final = Series(
+    name="bus_requests_escalated",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset"),
+    meaning="Of them, those of whose time a quarter or less is left.",
+)
 
 ALL: Final = (
     ACCEPTED,
@@ -233,5 +253,8 @@ ALL: Final = (
     RIGHTS_CHANGED,
     RIGHTS_DRIFTED,
     RIGHTS_KEPT,
+    REQUESTS,
+    REQUESTS_OPEN,
+    REQUESTS_ESCALATED,
 )
 """Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

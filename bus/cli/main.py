@@ -17,6 +17,7 @@ import typer
 from bus.cli import (
     access,
     agreement,
+    ask,
     catalogue,
     contract,
     demo,
@@ -26,6 +27,7 @@ from bus.cli import (
     key,
     local,
     quarantine,
+    request,
     serve,
     status,
     system,
@@ -49,11 +51,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     callback=choose,
 )
-for group in (local, contract, agreement, catalogue, topics, access, system, key, fund, quarantine):
+for group in (
+    *(local, contract, agreement, catalogue, topics, access, system, key, fund, quarantine),
+    request,
+):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 app.command("serve")(serve.serve)
 app.command("publish")(doors.publish)
 app.command("subscribe")(doors.subscribe)
+app.command("ask")(ask.ask)
 app.command("verify")(verify.verify)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)

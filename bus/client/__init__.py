@@ -1,5 +1,6 @@
 """The public door of the bus: publish rows, subscribe to records, keep a copy right."""
 
+from bus.client.asking import AnsweredRecord, Asker, Question, Reply
 from bus.client.delivered import DeliveredRecord, json_line
 from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
 from bus.client.gateway import Gateway
@@ -16,6 +17,8 @@ from bus.wire.signature import BatchSigner
 
 __all__ = [
     "Annul",
+    "AnsweredRecord",
+    "Asker",
     "BadRow",
     "BatchSigner",
     "Cease",
@@ -30,7 +33,9 @@ __all__ = [
     "Presence",
     "PublishReport",
     "Publisher",
+    "Question",
     "RegistryCopy",
+    "Reply",
     "RowGiven",
     "RowProblem",
     "Subscriber",

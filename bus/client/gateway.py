@@ -26,7 +26,15 @@ PATIENCE_S: Final = 60.0
 _AGAIN_S: Final = 1.0
 _ANSWER_S: Final = 90.0
 _ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
-_UNAVAILABLE: Final = 503
+_BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class GatewayRefusal(DocumentError):
+    """The gateway does not do what was asked; `code` says why, for programs."""
+
+    def __init__(self, words: Words, code: str) -> None:
+        super().__init__(words)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,31 +91,52 @@ class GatewaySession:
             Unavailable: It does not answer in time.
             InvariantBroken: It failed.
         """
+        return await self._patiently(
+            "GET", f"{path}{'?' if query else ''}{urlencode(query)}", doing
+        )
+
+    async def post(self, path: str, content: Mapping[str, object], doing: Words) -> bytes:
+        """Send something, again and again for a minute while the gateway is busy or away.
+
+        Args:
+            path: Begins with a slash; what stands there must take the same twice as once.
+            content: Written as JSON.
+            doing: What is going on, for messages.
+
+        Raises: as `get`.
+        """
+        body = json.dumps(content, ensure_ascii=False).encode()
+        return await self._patiently("POST", path, doing, body)
+
+    async def _patiently(
+        self, method: str, address: str, doing: Words, body: bytes | None = None
+    ) -> bytes:
         deadline = asyncio.get_running_loop().time() + PATIENCE_S
         while True:
             try:
-                return await self._ask(path, query, doing)
+                return await self._ask(method, address, doing, body)
             except Unavailable:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
                 await asyncio.sleep(_AGAIN_S)
 
-    async def _ask(self, path: str, query: Mapping[str, str], doing: Words) -> bytes:
+    async def _ask(self, method: str, address: str, doing: Words, body: bytes | None) -> bytes:
         assert self._session is not None, "entered first"
         gateway = self._gateway
-        uri = f"{gateway.url}{path}{'?' if query else ''}{urlencode(query)}"
+        uri = f"{gateway.url}{address}"
         headers = sign_request(
-            "GET",
+            method,
             uri,
             key_id=gateway.key_id,
             private_key=gateway.private_key,
             created_s=int(self._clock().timestamp()),
+            body=body,
         )
         try:
-            async with self._session.get(
-                URL(uri, encoded=True), headers=headers, allow_redirects=False
+            async with self._session.request(
+                method, URL(uri, encoded=True), data=body, headers=headers, allow_redirects=False
             ) as answer:
-                body = await _whole(answer.content)
+                told = await _whole(answer.content)
                 status = answer.status
         except (aiohttp.ClientError, OSError, TimeoutError) as problem:
             raise Unavailable(
@@ -119,10 +148,10 @@ class GatewaySession:
                     problem=problem,
                 )
             ) from problem
-        if status == HTTPStatus.OK:
-            return body
+        if status in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+            return told
         who = message("error.client.gateway", doing=doing, url=gateway.url)
-        raise _refused(status, body, who)
+        raise _refused(status, told, who)
 
 
 async def _whole(content: aiohttp.StreamReader) -> bytes:
@@ -138,12 +167,12 @@ def _refused(status: int, body: bytes, who: Words) -> BusError:
     told: Words
     try:
         content = json.loads(body)
-        told = f"{content['message']} {content['next_step']}"
+        told, code = f"{content['message']} {content['next_step']}", str(content["code"])
     except (ValueError, KeyError, TypeError):
-        told = message("error.client.gateway_status", status=status)
+        told, code = message("error.client.gateway_status", status=status), ""
     words = message("error.client.gateway_says", who=who, told=told)
-    if status == _UNAVAILABLE:
+    if status in _BUSY:
         return Unavailable(words)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return InvariantBroken(words)
-    return DocumentError(words)
+    return GatewayRefusal(words, code)

@@ -46,6 +46,10 @@ class Figures:
     """Version of one institution that stood when the first act ended, and now."""
     contracts_refused: int
     """By the gate, for want of an optimised process."""
+    requests: Mapping[str, int]
+    """Data requests: answered from the fund, answered by the provider, refused by the bus."""
+    letters_replaced: int
+    """By answers to data requests, and by deliveries that a process passport names."""
     lost: int
     """Records without an outcome, accepted ones without a row, granted ones not delivered."""
     duplicated: int
@@ -112,6 +116,8 @@ def draw_up(
         resolved=outcome.states.get(QuarantineState.RESOLVED, 0),
         as_of={"then": flow.version_then, "now": flow.version_now},
         contracts_refused=flow.contracts_refused,
+        requests=dict(flow.requests),
+        letters_replaced=flow.letters_replaced,
         lost=_lost(flow, found, expected) + max(0, unaccounted),
         duplicated=_duplicated(flow, found) + max(0, -unaccounted),
         publish_to_consumer_ms=percentiles(flow.to_consumer_ms),
@@ -160,6 +166,8 @@ def _problems(figures: Figures, found: Verification, expected: Expectation) -> I
         ("version as of the first act", figures.as_of["then"], 1),
         ("version as of now", figures.as_of["now"], 2),
         ("contracts refused", figures.contracts_refused, 1),
+        *((f"data requests {name}", count, 1) for name, count in figures.requests.items()),
+        ("letters replaced", figures.letters_replaced, expected.letters),
         *(
             (f"delivered to {system}", figures.delivered.get(system, 0), count)
             for system, count in sorted(_by_system(expected).items())

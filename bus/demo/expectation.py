@@ -18,6 +18,9 @@ from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Operation
 from bus.model.verdict import Reason
 
+ANSWERED_REQUESTS = 2
+"""Of the three data requests, one from the fund and one by its provider."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
@@ -36,6 +39,8 @@ class Expectation:
     """Accepted records by what they do."""
     delivered: Mapping[tuple[SystemCode, DatasetCode], int]
     """Distinct records for each system that an agreement lets read a dataset."""
+    letters: int
+    """That are replaced: two answered requests, and what subscriptions bring in their place."""
 
 
 def expect(programme: Programme, region: Region, day: date) -> Expectation:
@@ -55,6 +60,10 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
         one for one in region.agreements if one.is_in_force(datetime.combine(day, time(), UTC))
     ]
     readers = sorted({(system, one.dataset) for one in agreements for system in one.systems})
+    delivered = {
+        reader: sum(_is_granted(region, agreements, reader, *record) for record in accepted)
+        for reader in readers
+    }
     return Expectation(
         accepted=len(accepted),
         repeats=programme.count(Fate.REPEAT) + rounds,
@@ -62,11 +71,23 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
         released=released,
         resolved=sum(1 for _ in _mended(programme)),
         operations=Counter(_operations(programme)),
-        delivered={
-            reader: sum(_is_granted(region, agreements, reader, *record) for record in accepted)
-            for reader in readers
-        },
+        delivered=delivered,
+        letters=ANSWERED_REQUESTS + sum(_letters(region, delivered)),
     )
+
+
+def _letters(
+    region: Region, delivered: Mapping[tuple[SystemCode, DatasetCode], int]
+) -> Iterable[int]:
+    """Tell what each agency's subscriptions bring of datasets that its passports name."""
+    replaced = {
+        (passport.agency, dataset)
+        for passport in region.passports.values()
+        for dataset in passport.replaces_letter
+    }
+    for agency, dataset in replaced:
+        systems = region.agencies[agency].systems
+        yield max(delivered.get((system.code, dataset), 0) for system in systems)
 
 
 def _accepted(programme: Programme) -> Iterable[tuple[SystemCode, DatasetCode, Values]]:

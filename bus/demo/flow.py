@@ -74,3 +74,6 @@ class Flow:
     """Version of the example that the fund had recorded as standing when the first act ended."""
     version_now: int | None = None
     """The same at the end."""
+    requests: Counter[str] = field(default_factory=Counter)
+    """Data requests by what they came to."""
+    letters_replaced: int = 0

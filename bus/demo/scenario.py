@@ -1,4 +1,4 @@
-"""The demonstration itself: eleven registers, their consumers, five acts, one account."""
+"""The demonstration itself: eleven registers, their consumers, six acts, one account."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ from bus.demo.meter import Meter
 from bus.demo.outcome import Outcome, read_outcome
 from bus.demo.parties import Clock, Providers, be_careless, receive
 from bus.demo.programme import EDUCATION, Programme
+from bus.demo.questions import ask_for_data, count_letters
 from bus.errors import DocumentError, Unavailable
 from bus.fund.layout import Layouts, layouts_of
 from bus.kafka.administration import connect_admin
 from bus.local import Engines
-from bus.model.identifiers import SystemCode
+from bus.model.identifiers import AgencyCode, SystemCode
 from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.quarantine.entry import QuarantineState
@@ -277,16 +278,25 @@ async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
     tell("demo.draining")
     await _delivered(stage)
     flow.reading = await meter.settled()
+    tell("demo.act_requests")
+    flow.requests = await ask_for_data(
+        stage.installation, programme, _educators(stage), stage.clock
+    )
+    flow.letters_replaced = await count_letters(stage.installation, stage.region)
     flow.version_then = await _version_as_of(stage, first_act_ended)
     flow.version_now = await _version_as_of(stage, stage.clock())
 
 
 async def _version_as_of(stage: Stage, moment: datetime) -> int | None:
+    return await version_as_of(
+        stage.installation, stage.layouts, _educators(stage), stage.programme.example_key, moment
+    )
+
+
+def _educators(stage: Stage) -> AgencyCode:
     agency = stage.region.agency_of(EDUCATION)
     assert agency is not None, "the programme's systems are the region's"
-    return await version_as_of(
-        stage.installation, stage.layouts, agency.code, stage.programme.example_key, moment
-    )
+    return agency.code
 
 
 def _fund_watchers(stage: Stage) -> list[Coroutine[Any, Any, None]]:

@@ -26,6 +26,7 @@ EXPECTED = Expectation(
     resolved=1,
     operations={Operation.CREATE: 4, Operation.ANNUL: 1},
     delivered={(PORTAL, ORGANISATIONS): 5},
+    letters=7,
 )
 OUTCOME = Outcome(
     operations={Operation.CREATE: 4, Operation.ANNUL: 1},
@@ -47,6 +48,8 @@ def flow(*, delivered: tuple[int, ...] = (1, 1, 1, 1, 1), published: int = 11) -
         contracts_refused=1,
         version_then=1,
         version_now=2,
+        requests=Counter({"answered_auto": 1, "answered_by_provider": 1, "refused": 1}),
+        letters_replaced=7,
     )
 
 
@@ -134,6 +137,8 @@ def test_a_released_entry_is_accepted_and_counted_once() -> None:
         (flow(), replace(OUTCOME, states={QuarantineState.OPEN: 3}), "resolved: 0"),
         (replace(flow(), version_then=2), OUTCOME, "version as of the first act: 2"),
         (replace(flow(), contracts_refused=0), OUTCOME, "contracts refused: 0"),
+        (replace(flow(), letters_replaced=6), OUTCOME, "letters replaced: 6"),
+        (replace(flow(), requests=Counter(refused=2)), OUTCOME, "data requests refused: 2"),
     ],
 )
 def test_what_people_and_operations_must_come_to_is_held_against_the_programme(

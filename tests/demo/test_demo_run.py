@@ -93,6 +93,8 @@ def test_demo_without_a_terminal_ends_with_figures_that_add_up(home: Path) -> No
     assert figures["resolved"] >= 1
     assert figures["contracts_refused"] == 1
     assert figures["as_of"] == {"then": 1, "now": 2}
+    assert figures["requests"] == {"answered_auto": 1, "answered_by_provider": 1, "refused": 1}
+    assert figures["letters_replaced"] > 2
     for delays in (figures["publish_to_consumer_ms"], figures["publish_to_fund_ms"]):
         assert 0 < delays["p50"] <= delays["p99"]
     assert figures["kafka"]

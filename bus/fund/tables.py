@@ -11,8 +11,8 @@ from bus.errors import DocumentError
 from bus.fund.columns import Column, widens
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout, Layouts
-from bus.fund.standing import create_standing
 from bus.fund.search import sought
+from bus.fund.standing import create_standing
 from bus.postgres.positions import create_positions
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, as_json, translated

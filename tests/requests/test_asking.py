@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from bus.catalogue.agreement import Side, Suspension
+from bus.catalogue.agreement import Suspension
+from bus.catalogue.decision import Side
 from bus.gateway.data_requests import AT_ONCE_OF_ONE_MAX
 from bus.gateway.stood import CANDIDATES_MAX
 from bus.model.identifiers import KeyId, RecordId

@@ -10,7 +10,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from bus.catalogue.agreement import Ending, Side
+from bus.catalogue.agreement import Ending
+from bus.catalogue.decision import Side
 from bus.gateway.asking import OPEN_OF_ONE_MAX
 from bus.postgres.session import Session
 from bus.requests.request import NoteKind

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from bus.fund.batch import Arrival
-from bus.fund.rows import QUERIES, named_versions
+from bus.fund.copying import QUERIES, named_versions
 from bus.fund.stored import WaitingVersion
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.postgres.session import Session

@@ -27,6 +27,7 @@ def tables_of(dataset: DatasetCode) -> dict[str, sql.Identifier]:
     return {
         "history": sql.Identifier("history", dataset),
         "current": sql.Identifier("current", dataset),
+        "past": sql.Identifier("past", dataset),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, cast
 
 from bus.fund.batch import Arrival, Refusal
-from bus.fund.rows import QUERIES
+from bus.fund.copying import QUERIES
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.model.record import Headers
 from bus.model.verdict import Reason

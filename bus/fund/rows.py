@@ -2,31 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 from typing import Final, cast
 
 import psycopg
-from psycopg import AsyncCopy, sql
 
 from bus.errors import InvariantBroken
 from bus.fund.batch import Arrival
-from bus.fund.change import Change, Standing
+from bus.fund.change import Change, Standing, entry_key
+from bus.fund.copying import (
+    QUERIES,
+    column_names,
+    column_types,
+    copy_past,
+    copying,
+    named_versions,
+    past_row,
+    past_values,
+    typed_values,
+)
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout
 from bus.fund.stored import EntryKey, WaitingVersion
 from bus.model.record import RegistryRecord
-from bus.postgres.queries import Queries
 from bus.postgres.session import Session
 
-QUERIES: Final = Queries.load("bus.fund", "rows")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORD: Final = ("text", "text", "int8", "text", "text", "text", "int8", "bytea")
 _ORIGIN: Final = ("text", "text", "text", "int8", "text", "int4", "int8")
 _HISTORY: Final = (*_RECORD, "timestamptz", "timestamptz", *_ORIGIN)
 _HELD: Final = ("text", *_RECORD, "text", "int8", *_ORIGIN, "bytea[]", "bytea[]", "text", "int8")
+_PAGE_BYTES: Final = 512 * 1024
 _CURRENT: Final = ("text", "text", "int8", "text", "text", "timestamptz", "int8")
 
 
@@ -57,7 +65,7 @@ async def _write(session: Session, change: Change, layout: DatasetLayout) -> Non
     current_rows: list[tuple[object, ...]] = []
     if change.history:
         statement = QUERIES.get("copy_history", **tables_of(layout.dataset))
-        async with _copying(session, statement, _HISTORY) as copy:
+        async with copying(session, statement, _HISTORY) as copy:
             # In turns, for PostgreSQL needs as long for a row as it takes to decode one here.
             for arrival, standing in zip_longest(change.history, change.standings):
                 if arrival is not None:
@@ -68,13 +76,14 @@ async def _write(session: Session, change: Change, layout: DatasetLayout) -> Non
         await _copy_held(session, change.held, layout)
     if change.released:
         await _join_held(session, change.released, layout)
+    await _copy_past(session, change, layout)
     if change.standings:
         await _replace_current(session, change.standings, current_rows, layout)
 
 
 async def _copy_held(session: Session, held: Sequence[Arrival], layout: DatasetLayout) -> None:
     rows = [(layout.dataset, *_held_row(arrival)) for arrival in held]
-    async with _copying(session, QUERIES.get("copy_held"), _HELD) as copy:
+    async with copying(session, QUERIES.get("copy_held"), _HELD) as copy:
         for row in rows:
             await copy.write_row(row)
 
@@ -106,6 +115,9 @@ async def _replace_current(
     """
     tables = tables_of(layout.dataset)
     stood = [(*one.entry, one.before) for one in standings if one.before is not None]
+    gone = [(*one.entry, one.before) for one in standings if one.before not in {None, one.after}]
+    if gone:
+        await session.execute(QUERIES.get("keep_values", **tables), named_versions(gone))
     if stood:
         removed = await session.execute(
             QUERIES.get("remove_current", **tables), named_versions(stood)
@@ -117,18 +129,53 @@ async def _replace_current(
     )
     if not rows:
         return
-    columns = sql.SQL("").join(
-        sql.SQL(", {}").format(sql.Identifier(column.name)) for column in layout.columns
-    )
-    types = (*_CURRENT, *(_type_name(column.sql_type) for column in layout.columns))
-    statement = QUERIES.get("copy_current", **tables, columns=columns)
-    async with _copying(session, statement, types) as copy:
+    statement = QUERIES.get("copy_current", **tables, columns=column_names(layout))
+    async with copying(session, statement, (*_CURRENT, *column_types(layout))) as copy:
         for row in rows:
             await copy.write_row(row)
     ceased = [one.entry for one in standings if one.ceased_by is not None]
     if ceased:
         named = {"agencies": [agency for agency, _ in ceased], "keys": [key for _, key in ceased]}
         await session.execute(QUERIES.get("close_valid_time", **tables), named)
+
+
+async def _copy_past(session: Session, change: Change, layout: DatasetLayout) -> None:
+    """Keep the values of versions that join the history and do not stand."""
+    standing = {(*one.entry, one.after) for one in change.standings}
+    passed = [
+        one for one in change.history if (*entry_key(one), one.record.version) not in standing
+    ]
+    if passed:
+        await copy_past(session, (past_row(one, layout) for one in passed), layout)
+    joined = [(*one.entry, one.version) for one in change.released]
+    joined = [one for one in joined if one not in standing]
+    if joined:
+        await _copy_joined(session, joined, layout)
+
+
+async def _copy_joined(
+    session: Session, joined: Sequence[tuple[object, ...]], layout: DatasetLayout
+) -> None:
+    """Do so for held rows, which are in the history by now; few of their values come at once."""
+    tables = tables_of(layout.dataset)
+    sizes = await session.execute(QUERIES.get("sizes", **tables), named_versions(joined))
+    for page in _pages(await sizes.fetchall()):
+        found = await session.execute(QUERIES.get("uncovered", **tables), named_versions(page))
+        rows = await found.fetchall()
+        await copy_past(session, (past_values(row, layout) for row in rows), layout)
+
+
+def _pages(rows: Sequence[tuple[object, ...]]) -> Iterator[list[tuple[object, ...]]]:
+    """Cut rows, whose last column is a size in bytes, so that a page is small or one row."""
+    page, page_bytes = list[tuple[object, ...]](), 0
+    for *version, size_bytes in rows:
+        if page and page_bytes + cast("int", size_bytes) > _PAGE_BYTES:
+            yield page
+            page, page_bytes = [], 0
+        page.append(tuple(version))
+        page_bytes += cast("int", size_bytes)
+    if page:
+        yield page
 
 
 async def _uncovered_rows(
@@ -143,11 +190,11 @@ async def _uncovered_rows(
     named = named_versions((*entry, one.after) for entry, one in uncovered.items())
     found = await session.execute(QUERIES.get("uncovered", **tables_of(layout.dataset)), named)
     rows = []
-    for agency, key, *past, schema_id, value in await found.fetchall():
+    for row in await found.fetchall():
+        agency, key, version, record_id, operation, event_time, *typed = past_values(row, layout)
         standing = uncovered[cast("EntryKey", (agency, key))]
-        place = f"history of {layout.dataset}, record {past[1]}"
-        typed = _typed(layout, cast("int", schema_id), cast("bytes", value), place=place)
-        rows.append((agency, key, *past, standing.ceased_by, *typed))
+        known = (agency, key, version, record_id, operation, event_time)
+        rows.append((*known, standing.ceased_by, *typed))
     return rows
 
 
@@ -161,22 +208,8 @@ def _current_row(standing: Standing, arrival: Arrival, layout: DatasetLayout) ->
         record.operation,
         datetime.fromisoformat(record.event_time),
         standing.ceased_by,
-        *_typed(layout, record.schema_id, record.value, place=arrival.position),
+        *typed_values(layout, record.schema_id, record.value, place=arrival.position),
     )
-
-
-def _typed(
-    layout: DatasetLayout, schema_id: int, value: bytes, *, place: str
-) -> tuple[object, ...]:
-    try:
-        return layout.typed_row(schema_id, value)
-    except Exception as error:  # noqa: BLE001 - the general reader raises a dozen types
-        why = str(error) if isinstance(error, InvariantBroken) else type(error).__name__
-        raise InvariantBroken(
-            f"{place}: the value can't be read by schema {schema_id} of {layout.dataset} ({why}), "
-            "though enforcement accepted it. The guard lacks a check; the fund stays here until "
-            "the bus is mended."
-        ) from None
 
 
 def _history_row(arrival: Arrival) -> tuple[object, ...]:
@@ -227,26 +260,6 @@ def _origin_part(arrival: Arrival) -> tuple[object, ...]:
         arrival.partition,
         arrival.offset,
     )
-
-
-@asynccontextmanager
-async def _copying(
-    session: Session, statement: sql.Composed, types: Sequence[str]
-) -> AsyncIterator[AsyncCopy]:
-    async with session.cursor() as cursor, cursor.copy(statement) as copy:
-        copy.set_types(types)
-        yield copy
-
-
-def named_versions(rows: Iterable[tuple[object, ...]]) -> dict[str, object]:
-    """Give agency, key and version of rows as the columns that queries ask for."""
-    agencies, keys, versions = zip(*rows, strict=True)
-    return {"agencies": list(agencies), "keys": list(keys), "versions": list(versions)}
-
-
-def _type_name(sql_type: str) -> str:
-    """Name a type as the driver knows it: without its precision."""
-    return sql_type.partition("(")[0]
 
 
 def _expect(found: int, expected: int, what: str) -> None:

@@ -18,11 +18,12 @@ from bus.fund.account import Account, open_counters, tally
 from bus.fund.answers import answers_of, answers_of_held
 from bus.fund.batch import Arrival, BatchOutcome, FundBatch, Refusal
 from bus.fund.change import Change
+from bus.fund.copying import QUERIES
 from bus.fund.deciding import AloneNeeded, decided, refusals_of, take_alone
 from bus.fund.entries import held_arrival
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.refuse import refuse, untold
-from bus.fund.rows import QUERIES, EntryMoved, write_change
+from bus.fund.rows import EntryMoved, write_change
 from bus.fund.standing import tell_changes
 from bus.merge import Outcome
 from bus.model.identifiers import DatasetCode

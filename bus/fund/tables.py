@@ -9,6 +9,7 @@ from psycopg import sql
 
 from bus.errors import DocumentError
 from bus.fund.columns import Column, widens
+from bus.fund.copying import copy_past, past_values
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.search import sought
@@ -22,6 +23,7 @@ from bus.texts import finding_at, message
 
 QUERIES: Final = Queries.load("bus.fund", "tables")
 _INDEX_HEX_DIGITS: Final = 16
+_FILLED_AT_ONCE: Final = 2_000
 
 
 async def apply_tables(session: Session, layouts: Layouts) -> tuple[str, ...]:
@@ -56,6 +58,8 @@ async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
     await session.execute(QUERIES.get("history", **tables))
     await _leave_transaction_time(session, layout)
     await session.execute(QUERIES.get("current", **tables))
+    lacks_past = not await _columns(session, layout, "past")
+    await session.execute(QUERIES.get("past", **tables))
     kept = before or await _columns(session, layout)
     added = [column for column in layout.columns if column.name not in kept]
     changed = [
@@ -64,19 +68,47 @@ async def _apply_dataset(session: Session, layout: DatasetLayout) -> list[str]:
         if column.name in kept and kept[column.name] != column.sql_type
     ]
     _refuse_other_types(layout, kept, changed)
-    for column in added:
-        await session.execute(_addition(layout, column))
-    for column in changed:
-        await session.execute(
-            QUERIES.get(
-                "widen_column", **tables, column=sql.Identifier(column.name), type=_type(column)
-            )
-        )
+    if changed:
+        await _drop_mart_views(session, layout)
+    # Both in one order: rows go from the one table to the other as they are.
+    for table in (tables["current"], tables["past"]):
+        for column in added:
+            await session.execute(_addition(table, column))
+        for column in changed:
+            name = sql.Identifier(column.name)
+            widening = QUERIES.get("widen_column", table=table, column=name, type=_type(column))
+            await session.execute(widening)
     for column in layout.searchable:
         await session.execute(_search_index(layout, column))
     if not before:
         return [f"{layout.dataset}: tables history and current, {len(added)} columns"]
-    return [f"{layout.dataset}: column {one.name} {one.sql_type}" for one in (*added, *changed)]
+    changes = [f"{layout.dataset}: column {one.name} {one.sql_type}" for one in (*added, *changed)]
+    if lacks_past:
+        count = await _fill_past(session, layout)
+        changes.append(f"{layout.dataset}: table past, {count} rows")
+    return changes
+
+
+async def _fill_past(session: Session, layout: DatasetLayout) -> int:
+    """Read the values of all versions that do not stand: an earlier bus kept their bytes alone."""
+    count, after = 0, {"agency": "", "key": "", "version": -1}
+    while True:
+        named = {**after, "limit": _FILLED_AT_ONCE}
+        statement = QUERIES.get("lacking_values", **tables_of(layout.dataset))
+        rows = await (await session.execute(statement, named)).fetchall()
+        if not rows:
+            return count
+        await copy_past(session, (past_values(row, layout) for row in rows), layout)
+        count += len(rows)
+        after = dict(zip(("agency", "key", "version"), rows[-1], strict=False))
+
+
+async def _drop_mart_views(session: Session, layout: DatasetLayout) -> None:
+    named = {table: f'{table}."{layout.dataset}"' for table in ("current", "past")}
+    rows = await session.execute(QUERIES.get("mart_views"), named)
+    for schema, view in await rows.fetchall():
+        name = sql.Identifier(str(schema), str(view))
+        await session.execute(QUERIES.get("drop_view", view=name))
 
 
 async def _leave_transaction_time(session: Session, layout: DatasetLayout) -> None:
@@ -87,9 +119,11 @@ async def _leave_transaction_time(session: Session, layout: DatasetLayout) -> No
         await session.execute(QUERIES.get("history_times", **tables_of(layout.dataset)))
 
 
-async def _columns(session: Session, layout: DatasetLayout) -> dict[str, str]:
-    table = f'current."{layout.dataset}"'
-    rows = await session.execute(QUERIES.get("columns"), {"table": table})
+async def _columns(
+    session: Session, layout: DatasetLayout, schema: str = "current"
+) -> dict[str, str]:
+    named = {"table": f'{schema}."{layout.dataset}"'}
+    rows = await session.execute(QUERIES.get("columns"), named)
     return {str(name): str(sql_type) for name, sql_type in await rows.fetchall()}
 
 
@@ -110,12 +144,8 @@ def _refuse_other_types(layout: DatasetLayout, kept: dict[str, str], changed: li
         )
 
 
-def _addition(layout: DatasetLayout, column: Column) -> sql.Composed:
-    fills = {
-        "current": tables_of(layout.dataset)["current"],
-        "column": sql.Identifier(column.name),
-        "type": _type(column),
-    }
+def _addition(table: sql.Identifier, column: Column) -> sql.Composed:
+    fills = {"table": table, "column": sql.Identifier(column.name), "type": _type(column)}
     if column.default is None:
         return QUERIES.get("add_column", **fills)
     # Rows that stand already get what reading their old value under the new schema would give.

@@ -41,6 +41,20 @@ JOIN bus.held USING (agency, key, version)
 CROSS JOIN LATERAL unnest(held.header_names, held.header_values) AS header(name, value)
 WHERE held.dataset = %(dataset)s AND header.name = 'bus_resolves'::bytea
 
+-- name: keep_values
+-- A version that stands again was kept when it first gave way.
+INSERT INTO {past}
+SELECT standing.*
+FROM {current} AS standing
+JOIN unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
+    AS gone(agency, key, version) USING (agency, key, version)
+ON CONFLICT DO NOTHING
+
+-- name: copy_past
+COPY {past} (
+    agency, key, version, record_id, operation, event_time{columns}
+) FROM STDIN (FORMAT BINARY)
+
 -- name: remove_current
 DELETE FROM {current} AS standing
 USING unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
@@ -56,6 +70,12 @@ COPY {current} (
 -- name: uncovered
 SELECT past.agency, past.key, past.version, past.record_id, past.operation, past.event_time,
     past.schema_id, past.value
+FROM unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
+    AS wanted(agency, key, version)
+JOIN {history} AS past USING (agency, key, version)
+
+-- name: sizes
+SELECT past.agency, past.key, past.version, octet_length(past.value)
 FROM unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
     AS wanted(agency, key, version)
 JOIN {history} AS past USING (agency, key, version)

@@ -2,6 +2,11 @@
 CREATE SCHEMA IF NOT EXISTS bus;
 CREATE SCHEMA IF NOT EXISTS history;
 CREATE SCHEMA IF NOT EXISTS current;
+CREATE SCHEMA IF NOT EXISTS past;
+CREATE TABLE IF NOT EXISTS bus.watermarks (
+    dataset text COLLATE "C" PRIMARY KEY,
+    complete_before timestamptz NOT NULL
+);
 CREATE TABLE IF NOT EXISTS bus.fund_counters (
     topic text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
@@ -80,7 +85,8 @@ CREATE TABLE IF NOT EXISTS bus.doubted (
     doubted_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON SCHEMA history IS 'Every accepted version of every registry entry, as signed';
-COMMENT ON SCHEMA current IS 'What stands now, one row for each registry entry'
+COMMENT ON SCHEMA current IS 'What stands now, one row for each registry entry';
+COMMENT ON SCHEMA past IS 'Values of versions of which another one stands, or none'
 
 -- name: lock
 SELECT pg_advisory_xact_lock(hashtextextended('bus tables', 0))
@@ -132,6 +138,26 @@ CREATE TABLE IF NOT EXISTS {current} (
     PRIMARY KEY (agency, key)
 )
 
+-- name: past
+-- Column for column as the table of current entries, whose rows come here as they are.
+CREATE TABLE IF NOT EXISTS {past} (
+    LIKE {current} INCLUDING DEFAULTS,
+    PRIMARY KEY (agency, key, version)
+)
+
+-- name: lacking_values
+SELECT past.agency, past.key, past.version, past.record_id, past.operation, past.event_time,
+    past.schema_id, past.value
+FROM {history} AS past
+WHERE (past.agency, past.key, past.version) > (%(agency)s, %(key)s, %(version)s)
+  AND NOT EXISTS (
+      SELECT FROM {current} AS standing
+      WHERE standing.agency = past.agency AND standing.key = past.key
+        AND standing.version = past.version
+  )
+ORDER BY past.agency, past.key, past.version
+LIMIT %(limit)s
+
 -- name: columns
 SELECT attribute.attname, format_type(attribute.atttypid, attribute.atttypmod)
 FROM pg_attribute AS attribute
@@ -140,13 +166,27 @@ WHERE attribute.attrelid = to_regclass(%(table)s)
 ORDER BY attribute.attnum
 
 -- name: add_column
-ALTER TABLE {current} ADD COLUMN {column} {type}
+ALTER TABLE {table} ADD COLUMN {column} {type}
 
 -- name: add_column_with_default
-ALTER TABLE {current} ADD COLUMN {column} {type} DEFAULT {default}
+ALTER TABLE {table} ADD COLUMN {column} {type} DEFAULT {default}
 
 -- name: widen_column
-ALTER TABLE {current} ALTER COLUMN {column} TYPE {type}
+ALTER TABLE {table} ALTER COLUMN {column} TYPE {type}
+
+-- name: mart_views
+-- PostgreSQL changes the type of no column that a view shows. The marts are made anew afterwards.
+SELECT DISTINCT namespace.nspname, view.relname
+FROM pg_depend AS needed
+JOIN pg_rewrite AS rule ON needed.classid = 'pg_rewrite'::regclass AND rule.oid = needed.objid
+JOIN pg_class AS view ON view.oid = rule.ev_class
+JOIN pg_namespace AS namespace ON namespace.oid = view.relnamespace
+WHERE needed.refclassid = 'pg_class'::regclass
+  AND needed.refobjid IN (to_regclass(%(current)s), to_regclass(%(past)s))
+  AND view.relkind = 'v' AND starts_with(namespace.nspname, 'mart_')
+
+-- name: drop_view
+DROP VIEW {view}
 
 -- name: search_index
 CREATE INDEX IF NOT EXISTS {index} ON {current} (agency, ({sought}))

@@ -20,7 +20,9 @@ from bus.errors import BusError
 from bus.fund.batch import Refusal
 from bus.fund.catch_up import catch_up_page, forget_views
 from bus.fund.layout import layouts_of
+from bus.fund.past import PastReader
 from bus.fund.store import HELD_REFUSED_MAX, FundStore
+from bus.fund.watermark import note_watermarks
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
@@ -68,6 +70,7 @@ async def keep_house(
         Duty.CLOSE_ENTRIES: house.close_entries,
         Duty.GIVE_RECEIPTS: house.give_receipts,
         Duty.MIND_REQUESTS: house.mind_requests,
+        Duty.NOTE_WATERMARKS: house.note_watermarks,
         Duty.MEASURE: house.measure,
         Duty.CATCH_UP: house.catch_up,
     }
@@ -159,6 +162,14 @@ class _House:
                 await notes_told(session, [note.number for note in notes])
         finally:
             await session.close()
+
+    async def note_watermarks(self) -> None:
+        """Note how far the fund is complete, for readers of marts."""
+        reader = await PastReader.open(self.dsn, {})
+        try:
+            await note_watermarks(self.cluster, reader)
+        finally:
+            await reader.close()
 
     async def measure(self) -> None:
         """Show what stands in the database."""

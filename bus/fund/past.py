@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self, cast
@@ -20,6 +21,7 @@ from bus.fund.asof import (
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.model.record import Operation
+from bus.postgres.positions import TopicPartition
 from bus.postgres.session import Session, connect, translated
 from bus.texts import message
 
@@ -117,6 +119,31 @@ class PastReader:
                 cast("int", partition): cast("int", offset)
                 for partition, offset in await rows.fetchall()
             }
+
+    async def all_positions(self) -> dict[TopicPartition, int]:
+        """Tell the same of every topic.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        async with translated(message("doing.fund.positions")):
+            rows = await self._session.execute(
+                QUERIES.get("all_positions"), {"consumer": self._consumer}
+            )
+            return {
+                (str(topic), cast("int", partition)): cast("int", offset)
+                for topic, partition, offset in await rows.fetchall()
+            }
+
+    async def note_complete(self, datasets: Collection[DatasetCode], before: datetime) -> None:
+        """Keep, for readers by SQL, the moment before which datasets are complete.
+
+        Raises:
+            Unavailable: PostgreSQL does not answer.
+        """
+        named = {"datasets": sorted(datasets), "before": before}
+        async with translated(message("doing.fund.watermarks")):
+            await self._session.execute(QUERIES.get("note_complete"), named)
 
     def _layout(self, dataset: DatasetCode) -> DatasetLayout:
         layout = self._layouts.get(dataset)

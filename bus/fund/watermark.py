@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,9 @@ from bus.kafka.scan import offsets, read_between, topic_partitions
 from bus.model.identifiers import DatasetCode
 from bus.wire import topics
 
+_ACCEPTED: Final = "accepted."
+_TAKEN_IN_S: Final = 1.0
+"""A worker that keeps up has by then taken in what a busy topic held."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -51,3 +55,27 @@ async def low_watermark(
             firsts[place] = _EPOCH + timedelta(milliseconds=record.timestamp)
             break
     return min([asked_at, *firsts.values()])
+
+
+async def note_watermarks(cluster: Cluster, reader: PastReader) -> None:
+    """Note of every dataset that the fund has taken in what was accepted up to now, where it has.
+
+    Readers by SQL can't ask the log. What is kept of a dataset that is behind stays as it was.
+
+    Args:
+        cluster: Reached as a principal that may read the accepted topics.
+        reader: Of the fund.
+
+    Raises:
+        Unavailable: Kafka or PostgreSQL does not answer.
+    """
+    asked_at = await reader.now()
+    logs = await offsets(cluster, await topic_partitions(cluster, [_ACCEPTED]))
+    await asyncio.sleep(_TAKEN_IN_S)
+    read = await reader.all_positions()
+    behind = {
+        place.topic for place, (start, end) in logs.items() if max(start, read.get(place, 0)) < end
+    }
+    complete = {place.topic for place in logs} - behind
+    if complete:
+        await reader.note_complete({*map(topics.dataset_of_accepted, complete)}, asked_at)

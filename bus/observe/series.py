@@ -46,6 +46,7 @@ class Duty(StrEnum):
     GIVE_RECEIPTS = "give_receipts"
     MIND_REQUESTS = "mind_requests"
     """Remind, escalate and end data requests, and tell agencies of them."""
+    NOTE_WATERMARKS = "note_watermarks"
     MEASURE = "measure"
     CATCH_UP = "catch_up"
     """Telling standing views what stands when they come into force."""

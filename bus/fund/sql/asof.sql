@@ -13,6 +13,17 @@ SELECT partition, next_offset
 FROM bus.positions
 WHERE consumer = %(consumer)s AND topic = %(topic)s
 
+-- name: all_positions
+SELECT topic, partition, next_offset
+FROM bus.positions
+WHERE consumer = %(consumer)s
+
+-- name: note_complete
+INSERT INTO bus.watermarks (dataset, complete_before)
+SELECT dataset, %(before)s FROM unnest(%(datasets)s::text[]) AS complete(dataset)
+ON CONFLICT (dataset) DO UPDATE
+SET complete_before = greatest(watermarks.complete_before, excluded.complete_before)
+
 -- name: versions
 SELECT agency, key, version, record_id, operation, supersedes, event_time
 FROM {history}

@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="The documents in force.")
 
 @app.command()
 def apply(*, json: JsonOption = False) -> None:
-    """Bring the region's documents into force: topics, rights, tables, schemas, then the manifest.
+    """Bring the documents into force: topics, rights, tables, marts, schemas, then the manifest.
 
     Example: bus catalogue apply
     """
@@ -48,6 +48,7 @@ def _print_report(report: CatalogueReport) -> None:
             [heading("rights_granted"), len(report.access.missing)],
             [heading("rights_withdrawn"), len(report.access.surplus)],
             [heading("tables"), len(report.tables)],
+            [heading("mart_entries"), len(report.marts.missing) + len(report.marts.surplus)],
             [heading("schemas"), len(report.schemas)],
             [heading("documents"), len(report.documents)],
         ],

@@ -26,6 +26,7 @@ from bus.cli import (
     fund,
     key,
     local,
+    marts,
     quarantine,
     request,
     serve,
@@ -52,7 +53,7 @@ app = typer.Typer(
     callback=choose,
 )
 for group in (
-    *(local, contract, agreement, catalogue, topics, access, system, key, fund, quarantine),
+    *(local, contract, agreement, catalogue, topics, access, system, key, fund, marts, quarantine),
     request,
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])

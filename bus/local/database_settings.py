@@ -41,6 +41,8 @@ def postgresql_conf(layout: Layout, place: PostgresPlace, choices: Choices) -> s
         "unix_socket_directories": str(layout.socket_folder),
         "unix_socket_permissions": "0700",
         "max_connections": "200",
+        # For the bus, which is the superuser here: readers of marts have what is left.
+        "superuser_reserved_connections": "120",
         "password_encryption": "scram-sha-256",
         "fsync": "on",
         "synchronous_commit": "on",
@@ -54,7 +56,8 @@ def postgresql_conf(layout: Layout, place: PostgresPlace, choices: Choices) -> s
 
 def _log_settings(place: PostgresPlace) -> dict[str, str]:
     # A file for each day of the week, overwritten a week later. No statement and no detail, since
-    # both repeat a row's values, and a log line must not carry a person's data.
+    # both repeat a row's values, and a log line must not carry a person's data. Only what readers
+    # of marts ask is logged (`bus.marts.wanted`): who read what must be told.
     return {
         "logging_collector": "on",
         "log_directory": str(place.log_folder),

@@ -1,7 +1,7 @@
 """Bringing a catalogue into force: what it needs first, the manifest last.
 
-Topics, rights, tables, schemas, manifest: a worker that sees the manifest finds all it names in
-place. A step that fails leaves those before it done; applying again goes on from there.
+Topics, rights, tables, marts, schemas, manifest: a worker that sees the manifest finds all it names
+in place. A step that fails leaves those before it done; applying again goes on from there.
 """
 
 from __future__ import annotations
@@ -32,6 +32,9 @@ from bus.kafka.administration import connect_admin, count_brokers
 from bus.kafka.catalogue_topic import CatalogueReader, publish_catalogue
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import topic_partitions
+from bus.marts.entries import MartDiff
+from bus.marts.reconcile import connect_marts, reconcile_marts
+from bus.marts.wanted import Marts, marts_of
 from bus.postgres.session import connect
 from bus.provision.contract_publish import GateRefusal, gate_refusals, told_once
 from bus.provision.gate_log import Attempt, record_refusals
@@ -49,6 +52,7 @@ class Step(StrEnum):
     TOPICS = "topics"
     RIGHTS = "rights"
     TABLES = "tables"
+    MARTS = "marts"
     SCHEMAS = "schemas"
     MANIFEST = "manifest"
 
@@ -64,6 +68,7 @@ class CatalogueReport:
     access: AccessDiff
     tables: tuple[str, ...]
     """Changes in the data fund, one line each."""
+    marts: MartDiff
     schemas: tuple[SchemaEntry, ...]
     """Entries written to `_schemas`."""
     documents: frozenset[str]
@@ -79,6 +84,7 @@ class CatalogueReport:
         return (
             self.topics.is_empty
             and self.access.is_empty
+            and self.marts.is_empty
             and not (self.tables or self.schemas or self.documents)
         )
 
@@ -122,6 +128,8 @@ async def apply_catalogue(
     access_changes = await asyncio.to_thread(reconcile, admin, rights)
     progress(Step.TABLES)
     table_changes = await _apply_tables(fund_dsn, layouts)
+    progress(Step.MARTS)
+    mart_changes = await _apply_marts(fund_dsn, marts_of(region, layouts, now))
     progress(Step.SCHEMAS)
     schemas = await publish_schemas(cluster, schema_entries(region))
     progress(Step.MANIFEST)
@@ -130,6 +138,7 @@ async def apply_catalogue(
         topics=topic_changes,
         access=access_changes,
         tables=table_changes,
+        marts=mart_changes,
         schemas=schemas,
         documents=changed_documents,
         version=version,
@@ -192,6 +201,14 @@ async def _apply_tables(fund_dsn: str, layouts: Layouts) -> tuple[str, ...]:
     session = await connect(fund_dsn, "bus tables")
     try:
         return await apply_tables(session, layouts)
+    finally:
+        await session.close()
+
+
+async def _apply_marts(fund_dsn: str, marts: Marts) -> MartDiff:
+    session = await connect_marts(fund_dsn)
+    try:
+        return await reconcile_marts(session, marts)
     finally:
         await session.close()
 

@@ -110,7 +110,7 @@ def marts_of(region: Region, layouts: Layouts, moment: datetime) -> Marts:
     """
     given: dict[AgencyCode, dict[DatasetCode, list[Agreement]]] = {}
     for agreement in region.agreements:
-        if moment < agreement.ends_at:
+        if agreement.is_approved and moment < agreement.ends_at:
             of_agency = given.setdefault(agreement.consumer, {})
             of_agency.setdefault(agreement.dataset, []).append(agreement)
     marts = [

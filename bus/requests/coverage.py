@@ -129,4 +129,5 @@ def projection_of(snapshot: Snapshot, dataset: DatasetCode, view: View | None) -
     """Find how a view is cut; None: it is not, everything is shown."""
     if view is None:
         return None
-    return next(one for one in snapshot.projections[dataset] if one.view.code == view.code)
+    cut_alike = snapshot.standing if view.is_standing else snapshot.projections
+    return next(one for one in cut_alike[dataset] if one.view.code == view.code)

@@ -72,7 +72,8 @@ def standing_for_letters(region: Region) -> tuple[Standing, ...]:
     }
     found = set()
     for agreement in region.agreements:
-        if (agreement.consumer, agreement.dataset) not in replaced:
+        is_replaced = (agreement.consumer, agreement.dataset) in replaced
+        if not (is_replaced and agreement.is_approved):
             continue
         view = view_of(agreement, region.contracts[agreement.dataset])
         topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from bus.catalogue.agreement import Ending, Side, Suspension
+from bus.catalogue.agreement import Ending, Suspension
+from bus.catalogue.decision import Side
 from bus.fund.store import FundStore
 from bus.marts.reconcile import reconcile_marts
 from bus.postgres.session import Session

@@ -6,9 +6,12 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.verdict import Reason
+
+CONSUMERS_CONNECTING_MAX: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +77,9 @@ class Flow:
     """Version of the example that the fund had recorded as standing when the first act ended."""
     version_now: int | None = None
     """The same at the end."""
+    connecting: asyncio.Semaphore = field(
+        default_factory=lambda: asyncio.Semaphore(CONSUMERS_CONNECTING_MAX)
+    )
     requests: Counter[str] = field(default_factory=Counter)
     """Data requests by what they came to."""
     letters_replaced: int = 0

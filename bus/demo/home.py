@@ -15,8 +15,8 @@ from bus.local.layout import Layout
 from bus.texts import Message
 
 FOLDER: Final = "demo"
-_WRITTEN_BY_CLIENTS: Final = ("keys", "publish", "subscribe")
-"""Folders of a home that are not the platform's: public keys, and clients' memories."""
+_NOT_THE_PLATFORMS: Final = ("keys", "decisions", "publish", "subscribe")
+"""Other folders of a home: public keys, what they signed on agreements, and clients' memories."""
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def fresh_engines(home: Path, progress: Callable[[Message], None]) -> Iterator[p
     with exclusive(home.with_name(f"{home.name}.lock"), wait_s=0):
         if Layout.of(home).choices_file.exists():
             platform.reset(home)
-        for folder in _WRITTEN_BY_CLIENTS:
+        for folder in _NOT_THE_PLATFORMS:
             shutil.rmtree(home / folder, ignore_errors=True)
         try:
             yield platform.up(home, progress=progress)

@@ -147,14 +147,21 @@ async def receive(
     if receipts.is_late:
         await flow.late_may_begin.wait()
         gateway = installation.gateway_as(receipts.system)
-    async with Subscriber.open(
-        installation.cluster_as(receipts.system),
-        system=receipts.system,
-        dataset=receipts.dataset,
-        clock=clock,
-        gateway=gateway,
-        memory=installation.home / "subscribe" / f"{receipts.system}.{receipts.dataset}.json",
-    ) as subscriber:
+    memory = installation.home / "subscribe" / f"{receipts.system}.{receipts.dataset}.json"
+    async with AsyncExitStack() as stack:
+        # Why few at once: all in one process, each waits so long for its turn that Kafka gives a
+        # connection up before it has said who it is.
+        async with flow.connecting:
+            subscriber = await stack.enter_async_context(
+                Subscriber.open(
+                    installation.cluster_as(receipts.system),
+                    system=receipts.system,
+                    dataset=receipts.dataset,
+                    clock=clock,
+                    gateway=gateway,
+                    memory=memory,
+                )
+            )
         async for record in subscriber:
             receipts.counts[record.record_id] += 1
             if record.key in measured:

@@ -126,3 +126,14 @@ def _right(principal: SystemCode, resource: Resource, name: str, operation: Perm
     return Right(
         principal=principal, resource=resource, pattern=pattern, name=name, operation=operation
     )
+
+
+def read_topics(rights: Iterable[Right]) -> frozenset[str]:
+    """Name the single topics that any of the rights lets somebody read."""
+    return frozenset(
+        right.name
+        for right in rights
+        if right.resource is Resource.TOPIC
+        and right.operation is Permitted.READ
+        and right.pattern is Pattern.LITERAL
+    )

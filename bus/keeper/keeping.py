@@ -9,8 +9,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
+from bus.access.parked import ARMED_S, roll_no_more, roll_soon
 from bus.access.reconcile import AccessDiff, reconcile
-from bus.access.rights import rights_of
+from bus.access.rights import Right, read_topics, rights_of
 from bus.catalogue.granted import next_turn
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import Unavailable
@@ -56,6 +57,9 @@ class RightsKeeper:
         self._turns_at: datetime | None = None
         self._looked_s = 0.0
         self._due_since_s: float | None = None
+        self._rights: frozenset[Right] = frozenset()
+        self._armed: dict[str, float] = {}
+        """Topic → when it rolls no more, on the clock of `time.monotonic`."""
 
     async def run(self) -> None:
         """Keep until cancelled; while Kafka does not answer it is asked again.
@@ -79,6 +83,7 @@ class RightsKeeper:
             DocumentError: As in `run`.
         """
         snapshot, moment, now_s = self._catalogue(), self._clock(), time.monotonic()
+        await self._disarm(now_s)
         has_turned = snapshot.version != self._kept_version or (
             self._turns_at is not None and moment >= self._turns_at
         )
@@ -88,11 +93,26 @@ class RightsKeeper:
             return
         rights = rights_of(snapshot.region, moment)
         diff = await asyncio.to_thread(reconcile, self._admin, rights)
+        await self._arm(read_topics(self._rights - rights), now_s)
+        self._rights = rights
         self._tell(diff, snapshot, has_turned=has_turned)
         self._kept_version = snapshot.version
         self._turns_at = next_turn(snapshot.region, moment)
         self._looked_s, self._due_since_s = now_s, None
         self._board.set(series.RIGHTS_KEPT, (), moment.timestamp())
+
+    async def _arm(self, topics: frozenset[str], now_s: float) -> None:
+        """Let fetches end that wait on topics which somebody may not read any more."""
+        if topics:
+            await asyncio.to_thread(roll_soon, self._admin, topics)
+            self._armed.update(dict.fromkeys(topics, now_s + ARMED_S))
+
+    async def _disarm(self, now_s: float) -> None:
+        over = frozenset(topic for topic, until_s in self._armed.items() if until_s <= now_s)
+        if over:
+            await asyncio.to_thread(roll_no_more, self._admin, over)
+            for topic in over:
+                del self._armed[topic]
 
     def _tell(self, diff: AccessDiff, snapshot: Snapshot, *, has_turned: bool) -> None:
         for change, entries in ((Change.TAKEN, diff.surplus), (Change.GRANTED, diff.missing)):

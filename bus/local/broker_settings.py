@@ -22,7 +22,7 @@ _RECORD_BATCH_BYTES_MAX = 1_677_721  # 1.6 MiB: a quarantined batch of 1.5 MiB a
 _REAUTHENTICATION_MS = 900_000
 # Why: a right is checked when a fetch arrives, not when it is answered, so this bounds what a
 # revoked consumer still gets from a fetch that was already waiting.
-_CONNECTION_IDLE_MS = 3_500
+_CONNECTION_IDLE_MS = 10_000
 
 
 def server_properties(layout: Layout, choices: Choices, *, data: Path) -> str:

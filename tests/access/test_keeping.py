@@ -39,7 +39,7 @@ from bus.model.identifiers import SystemCode
 from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.health import Ailment
-from bus.provision.topic_apply import apply_topics
+from bus.provision.topic_apply import apply_topics, read_topics
 from bus.provision.topic_plan import topics_of
 from tests.access.doors import read, write
 from tests.access.regions import agreement, region
@@ -98,7 +98,9 @@ async def test_rights_come_and_go_at_the_moment_without_a_command(admin: Adminis
         begins=MORNING + timedelta(hours=1),
         ends=MORNING + timedelta(hours=2),
     )
-    desk = Desk(admin, _exchange(ending=MORNING + timedelta(hours=3), rests=(rest,)), MORNING)
+    exchange = _exchange(ending=MORNING + timedelta(hours=3), rests=(rest,))
+    apply_topics(admin, topics_of(exchange, replication_factor=1))
+    desk = Desk(admin, exchange, MORNING)
     expected = {0: True, 59: True, 60: False, 119: False, 120: True, 179: True, 180: False}
     for minutes, readable in expected.items():
         desk.moment = MORNING + timedelta(minutes=minutes)
@@ -107,6 +109,7 @@ async def test_rights_come_and_go_at_the_moment_without_a_command(admin: Adminis
 
 
 async def test_a_catalogue_that_is_swapped_is_followed(admin: Administration) -> None:
+    apply_topics(admin, topics_of(_exchange(), replication_factor=1))
     desk = Desk(admin, _exchange(), MORNING)
     assert await desk.may_read()
     desk.region, desk.version = _exchange(ending=MORNING), 2
@@ -139,6 +142,20 @@ async def test_a_right_given_by_hand_is_taken_away_and_counted_as_drift(
     assert desk.counted("bus_rights_drifted_total") == 1
 
 
+async def test_a_topic_rolls_its_segments_for_a_while_only(
+    admin: Administration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply_topics(admin, topics_of(_exchange(), replication_factor=1))
+    desk = Desk(admin, _exchange(ending=MORNING + timedelta(hours=1)), MORNING)
+    assert await desk.may_read()
+    monkeypatch.setattr(keeping, "ARMED_S", 0.0)
+    desk.moment += timedelta(hours=1)
+    assert not await desk.may_read()
+    await _until(lambda: read_topics(admin)[TOPIC].config.get("segment.ms") == "1000")
+    await desk.keeper.look()
+    await _until(lambda: "segment.ms" not in read_topics(admin)[TOPIC].config)
+
+
 def _readers(admin: Administration) -> set[str]:
     return {one.principal for one in read_access(admin) if one.name == TOPIC}
 
@@ -168,8 +185,8 @@ async def test_what_kafka_does_not_take_is_tried_again_and_told_when_late(
 
 PARKED = 10
 """Readers that wait for more bytes than ever come: a right is checked when a fetch arrives."""
-PARKED_MS = 12_000
-"""For so long they wait."""
+PARKED_MS = 9_000
+"""For so long they wait: who waits longer is cut off for its silence, and gets nothing."""
 
 
 @contextmanager

@@ -33,7 +33,7 @@ DATASET = DatasetCode("educational-institutions")
 SOURCE = topics.Inbound(agency=AGENCY, dataset=DATASET)
 KEY_ID = KeyId("edu-registry.1")
 SCHEMA_ID = 1
-APPROVED_ON = date(2025, 12, 1)
+APPROVED_ON = date(2025, 1, 1)
 APPENDED_MS = 1_775_000_000_000
 SEEDS = {"edu-registry": b"\x01" * 32, "egrul-feed": b"\x02" * 32, "bus": b"\x03" * 32}
 

@@ -56,7 +56,7 @@ def settled(
         consumer_consent=_consent(agreement, contract, of_side[Side.CONSUMER]),
         suspensions=tuple(rest for side in Side for rest in _suspensions(of_side[side])),
         ending=_ending(judged),
-        decisions=judged,
+        decisions=tuple(one for side in Side for one in of_side[side]),
     )
 
 

@@ -24,7 +24,7 @@ from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 from bus.model.record import Operation
 
 WORDS = Text(ru="слова", en="words")
-APPROVED = Consent(standing=Standing.GIVEN, on=date(2025, 12, 1))
+APPROVED = Consent(standing=Standing.GIVEN, on=date(2020, 1, 1))
 FIRST_DAY = date(2026, 1, 1)
 LAST_DAY = date(2026, 12, 31)
 FIELDS = ("number", "name", "town")

@@ -146,6 +146,32 @@ async def test_a_key_in_force_is_revoked_and_never_removed(
     assert report.documents == {path}
 
 
+async def test_an_agreement_whose_terms_were_changed_loses_its_rights_and_stops_nothing(
+    documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
+) -> None:
+    first = await _apply(documents, admin_cluster, fund_dsn)
+    assert first.unapproved == ()
+    renewed = documents[AGREEMENT].replace(b"valid_to: 2028", b"valid_to: 2029")
+    report = await _apply({**documents, AGREEMENT: renewed}, admin_cluster, fund_dsn)
+    assert {one.name for one in report.access.surplus} == {"accepted.organisations"}
+    assert [one.path for one in report.unapproved] == [AGREEMENT, AGREEMENT]
+    assert report.version == first.version + 1
+    again = await _apply(documents, admin_cluster, fund_dsn)
+    assert {one.name for one in again.access.missing} == {"accepted.organisations"}
+
+
+async def test_a_decision_in_force_is_never_left_out(
+    documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
+) -> None:
+    await _apply(documents, admin_cluster, fund_dsn)
+    path = "decisions/portal-organisations.provider.yaml"
+    without = {name: content for name, content in documents.items() if name != path}
+    steps: list[Step] = []
+    with pytest.raises(DocumentError, match=re.escape(path)):
+        await _apply(without, admin_cluster, fund_dsn, steps=steps)
+    assert not steps
+
+
 async def test_contract_of_a_process_that_is_not_optimised_does_not_come_into_force(
     documents: dict[str, bytes], admin_cluster: Cluster, fund_dsn: str
 ) -> None:

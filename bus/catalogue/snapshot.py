@@ -228,7 +228,9 @@ def _projection(region: Region, view: View) -> Projection:
     agreements = [
         agreement
         for agreement in region.agreements
-        if agreement.is_approved and view_of(agreement, contract) == view
+        if agreement.dataset == view.dataset
+        and agreement.is_approved
+        and view_of(agreement, contract) == view
     ]
     return Projection(
         view=view,

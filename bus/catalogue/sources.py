@@ -28,6 +28,7 @@ REGION_FILE: Final = "region.yaml"
 LOCK_FILE: Final = "contracts/registry.lock.json"
 _CONTRACTS: Final = "contracts"
 _CONTRACTS_KEPT_MAX: Final = 1024
+_DOCUMENTS_KEPT_MAX: Final = 8192
 
 ShapeT = TypeVar("ShapeT", bound=BaseModel)
 
@@ -83,16 +84,26 @@ def read_sources(documents: Mapping[str, bytes]) -> Sources:
 def _read(
     sources: Sources, path: str, content: bytes, shape: type[ShapeT]
 ) -> Source[ShapeT] | None:
+    read = _read_once(path, content, shape)
+    if isinstance(read, Source):
+        return read
+    sources.findings += read
+    return None
+
+
+@lru_cache(maxsize=_DOCUMENTS_KEPT_MAX)
+def _read_once(
+    path: str, content: bytes, shape: type[ShapeT]
+) -> Source[ShapeT] | tuple[Finding, ...]:
+    """Read a document once, for the reason given at `_read_contract`."""
     try:
         document = read_yaml(path, content)
     except DocumentError as error:
-        sources.findings += error.findings
-        return None
+        return tuple(error.findings)
     try:
         return Source(document=document, written=shape.model_validate(document.value))
     except ValidationError as error:
-        sources.findings += findings_of(document, error, shape)
-        return None
+        return tuple(findings_of(document, error, shape))
 
 
 def _read_folder(

@@ -23,6 +23,7 @@ ENGINE_ROOMS = {
     "fund": "database",
     "quarantine": "database",
     "requests": "database",
+    "marts": "database",
     "bad_input": "bad_input",
     "gateway": "gateway",
     "foreign": "foreign",

@@ -20,7 +20,10 @@ from tests.marts.conftest import Reader
 from tests.marts.samples import LAYOUTS, PLACE, PROVIDERS, ROLE, agreement, batch, marts, record
 
 SECRET = "Hidden away"
-IN_SAMARA = Condition(field="oktmo", op=ConditionOperator.TERRITORY, values=("36701000",))
+ROWS = (
+    Condition(field="oktmo", op=ConditionOperator.TERRITORY, values=("36701000",)),
+    Condition(field="places", op=ConditionOperator.AT_LEAST, values=("1",)),
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +37,14 @@ async def _make(dsn: str) -> None:
     store = await FundStore.open(dsn, LAYOUTS)
     await store.positions({PLACE: 0})
     given = record("1", 1, fields={"oktmo": "36701305", "title": "Given", "places": 1})
-    hidden = record("2", 1, fields={"oktmo": "36740000", "title": SECRET, "places": 0})
-    await store.apply([batch(0, [given, hidden])])
+    hidden = record("2(", 1, fields={"oktmo": "36701305", "title": SECRET, "places": 0})
+    away = record("3", 1, fields={"oktmo": "36740000", "title": SECRET, "places": 5})
+    await store.apply([batch(0, [given, hidden, away])])
     await store.close()
     session = await connect_marts(dsn)
     fields = ("registry_number", "places", "oktmo")
     other = agreement("other", consumer=AgencyCode("tax-samara"))
-    await reconcile_marts(session, marts(agreement(rows=(IN_SAMARA,), fields=fields), other))
+    await reconcile_marts(session, marts(agreement(rows=ROWS, fields=fields), other))
     await session.close()
 
 
@@ -67,10 +71,11 @@ def test_the_consumer_reads_its_rows_and_fields(reader: Reader) -> None:
 @pytest.mark.parametrize(
     "guess",
     [
+        "'x' !~ registry_number",  # cheaper than the view's own conditions
         "1 / places = 1",
         "1 / (places - 0) > 0",
         "CAST(oktmo AS int) > 0 AND 1 / (CASE WHEN oktmo = '36740000' THEN 0 ELSE 1 END) = 1",
-        "registry_number::int / (registry_number::int - 2) <> 99",
+        "registry_number::int > 0",
     ],
 )
 @pytest.mark.parametrize("of", ["schools", "schools_history", "schools_as_of()"])

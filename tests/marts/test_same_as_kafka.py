@@ -46,7 +46,7 @@ Row = tuple[str, str, int]
 """Agency, key, version."""
 Fields = Mapping[str, object]
 
-SETS_OF_AGREEMENTS = 12
+SETS_OF_AGREEMENTS = 25
 MARCH = datetime(2026, 3, 15, tzinfo=UTC)
 
 

@@ -220,3 +220,15 @@ def encoded(schema: dict[str, Any], record: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     fastavro.schemaless_writer(buffer, fastavro.parse_schema(schema), record)
     return buffer.getvalue()
+
+
+def test_a_filter_over_what_may_change_makes_another_view(
+    agreement: Agreement, contract: Contract
+) -> None:
+    in_town = replace(agreement, rows=(replace(IN_SAMARA, field="address"),))
+    found = view(in_town, contract)
+    assert found.is_standing
+    assert not view(agreement, contract).is_standing
+    marked = replace(contract, immutable_fields=contract.immutable_fields | {"address"})
+    assert not view(in_town, marked).is_standing
+    assert view(in_town, marked).code != found.code

@@ -12,7 +12,7 @@ from bus.client import DeliveredRecord, RegistryCopy
 from bus.errors import DocumentError
 from bus.merge import EMPTY_ENTRY, Outcome, Version, merge
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
-from bus.model.record import Group, Lane, Operation
+from bus.model.record import Group, Lane, Operation, Presence
 from bus.wire.record_id import record_id
 from bus.wire.topics import Position
 
@@ -134,3 +134,57 @@ def test_a_group_joins_a_copy_whole_when_what_it_follows_has_come() -> None:
     rival = [replace(group[0], version=5), replace(group[1], fields={"places": 9})]
     outcomes = copy.apply_together(rival)
     assert outcomes == (Outcome.GROUP_REFUSED, Outcome.CONFLICT)
+
+
+def row(number: int, presence: Presence, view: str = "view.one", key: str = "k") -> DeliveredRecord:
+    return replace(
+        delivered(number, key=key),
+        operation=presence,
+        record_id=RecordId(f"{view}/{key}/{number}/{presence}"),
+        fields={"places": number} if presence is Presence.STANDS else {},
+        position=Position(topic=view, partition=0, offset=number),
+    )
+
+
+@given(st.lists(st.sampled_from(Presence), min_size=1, max_size=6), st.randoms())
+def test_of_a_standing_view_the_highest_number_says_all_in_whatever_order_records_come(
+    presences: list[Presence], chance: random.Random
+) -> None:
+    records = [row(number, one) for number, one in enumerate(presences, start=1)]
+    sent = records + chance.choices(records, k=3)
+    chance.shuffle(sent)
+    copy = RegistryCopy(DATASET)
+    for record in sent:
+        copy.apply(record)
+    stands = records[-1:] if presences[-1] is Presence.STANDS else []
+    assert list(copy.current()) == stands
+    assert list(copy) == [(AGENCY, "k") for _ in stands]
+    assert len(copy) == len(stands)
+    found = copy.entry(AGENCY, "k")
+    assert (found and found.current) == (stands[0] if stands else None)
+
+
+def test_a_row_that_left_does_not_come_back_with_a_repeat() -> None:
+    copy = RegistryCopy(DATASET)
+    first, left = row(1, Presence.STANDS), row(2, Presence.LEFT)
+    outcomes = [copy.apply(one) for one in (first, left, first, left)]
+    assert outcomes == [Outcome.INSERTED, Outcome.INSERTED, Outcome.REPEAT, Outcome.REPEAT]
+    assert copy.entry(AGENCY, "k") is None
+
+
+def test_two_standing_views_number_an_entry_each_for_itself() -> None:
+    copy = RegistryCopy(DATASET)
+    copy.apply(row(1, Presence.STANDS))
+    copy.apply(row(2, Presence.LEFT))
+    copy.apply(row(1, Presence.STANDS, "view.two"))
+    (stands,) = copy.current()
+    assert stands.position.topic == "view.two"
+
+
+def test_a_standing_view_and_versions_of_one_entry_lie_side_by_side() -> None:
+    copy = RegistryCopy(DATASET)
+    copy.apply(delivered(7))
+    copy.apply(row(1, Presence.STANDS))
+    copy.apply(row(2, Presence.LEFT))
+    assert [one.version for one in copy.current()] == [7]
+    assert len(copy) == 1

@@ -99,9 +99,10 @@ class Consumer:
 
     async def take(self, outbox: StandingOutbox) -> list[tuple[str, Presence, int]]:
         """Take all that waits; tell key, presence and number of each record."""
-        before = len(self.received)
+        before, pages_left = len(self.received), 100
         while await outbox.send_page(self.send):
-            pass
+            pages_left -= 1
+            assert pages_left, "the outbox does not come to an end"
         return [(one.key, one.presence, one.number) for one in self.received[before:]]
 
     @property

@@ -284,6 +284,27 @@ async def test_rows_that_stood_before_the_view_are_told_page_by_page_and_once(
     assert await consumer.take(outbox) == []
 
 
+async def test_rows_that_change_while_they_are_told_are_told_as_they_stand_in_the_end(
+    store: FundStore, outbox: StandingOutbox, consumer: Consumer, session: Session
+) -> None:
+    await store.positions({PLACE: 0})
+    old = [school(f"{number:02}", 1, 300) for number in range(40)]
+    await store.apply([batch(0, *old)])
+    store.serve(SNAPSHOT)
+
+    async def change() -> None:
+        for number, first in enumerate(old):
+            places = 1 if number % 2 else 400
+            await store.apply([batch(40 + number, school(first.key, 2, places, CORRECT, first))])
+
+    await asyncio.gather(change(), caught_up(session))
+    await consumer.take(outbox)
+    assert consumer.stands == {one.key: f"School {one.key} v2" for one in old[::2]}
+    for one in old:
+        numbers = [row.number for row in consumer.received if row.key == one.key]
+        assert numbers == list(range(1, len(numbers) + 1))
+
+
 async def test_a_view_that_opens_again_tells_what_changed_meanwhile(
     serving: FundStore, outbox: StandingOutbox, consumer: Consumer, session: Session
 ) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bus.catalogue.agreement import Ending, Side
+from bus.catalogue.agreement import Ending
+from bus.catalogue.decision import Side
 from bus.marts.entries import EntryKind
 from bus.model.identifiers import AgencyCode
 from tests.marts.samples import NOW, ROLE, agreement, marts

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from bus.access.credentials import SystemCredentials, load_credentials
+from bus.access.credentials import SystemCredentials, load_audit_key, load_credentials
 from bus.client.gateway import Gateway
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.cluster import Cluster
@@ -98,6 +98,10 @@ class Installation:
         """Read a system's password and signing key; a clear error where it was not enrolled."""
         now = datetime.now(UTC)  # noqa: TID251 - which key signs now, is asked where we are composed
         return load_credentials(self.home, system, now)
+
+    def audit_key(self) -> bytes:
+        """Read the key that seals what the audit log holds; an error where the bus has none yet."""
+        return load_audit_key(self.home)
 
     def fund_dsn(self) -> str:
         """Give the connection string of the data fund, password included; never log it."""

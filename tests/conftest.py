@@ -21,6 +21,7 @@ ENGINE_ROOMS = {
     "access": "administration",
     "provision": "administration",
     "fund": "database",
+    "audit": "database",
     "quarantine": "database",
     "requests": "database",
     "marts": "database",

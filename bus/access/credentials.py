@@ -5,6 +5,7 @@
     <home>/secrets/systems/<system>/    0700
         password                        0600  of the Kafka user of the system's name
         <system>.<n>.key                0600  Ed25519, PKCS8 PEM
+        audit.hmac                      0600  of the bus alone: seals what the audit log holds
     <home>/keys/<system>.<n>.yaml             its public half, a document of the catalogue
 """
 
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bus.catalogue.documents import parse_key
-from bus.catalogue.parties import SigningKey
+from bus.catalogue.parties import BUS, SigningKey
 from bus.errors import DocumentError
 from bus.model.identifiers import KeyId, SystemCode
 from bus.texts import message
@@ -100,6 +101,15 @@ def read_public_key(path: Path) -> SigningKey:
     return parse_key(path.name, content)
 
 
+def load_audit_key(home: Path) -> bytes:
+    """Read the key of the audit log, 32 bytes.
+
+    Raises:
+        DocumentError: The bus was not enrolled here, or by a version that knew no audit log.
+    """
+    return _content(audit_key_file(home), BUS)
+
+
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key's file.
 
@@ -122,6 +132,11 @@ def system_folder(home: Path, system: SystemCode) -> Path:
 def password_file(home: Path, system: SystemCode) -> Path:
     """File of the system's Kafka password."""
     return system_folder(home, system) / "password"
+
+
+def audit_key_file(home: Path) -> Path:
+    """File of the key that seals what the audit log holds."""
+    return system_folder(home, BUS) / "audit.hmac"
 
 
 def private_key_file(home: Path, system: SystemCode, number: int) -> Path:

@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bus.access.credentials import (
+    audit_key_file,
     key_id_of,
     key_numbers,
     load_credentials,
@@ -41,7 +42,7 @@ from bus.access.credentials import (
 )
 from bus.access.secret_file import OWNER_ONLY_FILE, make_private_folder, write_once
 from bus.catalogue.documents import render_key
-from bus.catalogue.parties import SigningKey
+from bus.catalogue.parties import BUS, SigningKey
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
 from bus.model.identifiers import KeyId, SystemCode
@@ -50,6 +51,7 @@ from bus.texts import message
 
 PASSWORD_BYTES: Final = 32
 """Of chance, before they are written as text."""
+AUDIT_KEY_BYTES: Final = 32
 _ITERATIONS: Final = 8_192
 """Enough for a password that nobody can guess; the clients pay them at each connection."""
 _TAKES_EFFECT_S: Final = 60.0
@@ -100,6 +102,8 @@ def enrol_all(
         if system in admin.super_users:
             raise DocumentError(message("error.access.system_is_super_user", system=system))
     known = _known_users(admin)
+    if BUS in enrolled:
+        _ensure_audit_key(home)
     enrolments = tuple(
         Enrolment(
             system=system,
@@ -118,6 +122,11 @@ def _ensure_password(home: Path, system: SystemCode) -> bool:
     make_private_folder(system_folder(home, system), inside=home)
     password = secrets.token_urlsafe(PASSWORD_BYTES)
     return write_once(password_file(home, system), password.encode())
+
+
+def _ensure_audit_key(home: Path) -> None:
+    make_private_folder(system_folder(home, BUS), inside=home)
+    write_once(audit_key_file(home), secrets.token_bytes(AUDIT_KEY_BYTES))
 
 
 def _ensure_key(home: Path, system: SystemCode, now: datetime) -> bool:

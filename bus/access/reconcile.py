@@ -7,7 +7,7 @@ entry that no agreement explains is a hole, whoever made it and for whomever.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 
@@ -155,10 +155,17 @@ def find_drift(admin: Administration, rights: frozenset[Right]) -> AccessDiff:
     return access_diff(rights, read_access(admin), admin.super_users)
 
 
-def reconcile(admin: Administration, rights: frozenset[Right]) -> AccessDiff:
+def reconcile(
+    admin: Administration, rights: frozenset[Right], announce: Callable[[AccessDiff], None]
+) -> AccessDiff:
     """Take away what is not granted, then grant what is missing, and see it in effect.
 
     Why in this order: if it stops half-way, somebody has too little for a while, nobody too much.
+
+    Args:
+        admin: Of a user that may administer rights.
+        rights: That should hold.
+        announce: Puts the changes on record; told them before they are made, where there are any.
 
     Returns: What was changed; empty when the cluster was right already.
 
@@ -167,6 +174,8 @@ def reconcile(admin: Administration, rights: frozenset[Right]) -> AccessDiff:
         DocumentError: Kafka refuses, or a system is named like a super user.
     """
     diff = find_drift(admin, rights)
+    if not diff.is_empty:
+        announce(diff)
     for start in range(0, len(diff.surplus), _ENTRIES_PER_REQUEST):
         _remove(admin, diff.surplus[start : start + _ENTRIES_PER_REQUEST])
     for start in range(0, len(diff.missing), _ENTRIES_PER_REQUEST):

@@ -1,8 +1,9 @@
 """What every principal may do on Kafka: a pure function of the region and the moment.
 
 An information system may reach what its agency provides, what an agreement in force grants it,
-the catalogue and the schemas, and consumer groups and transactions under its own name. Nobody
-but the bus writes accepted records, views, quarantine or the catalogue; nobody is a super user.
+the catalogue, the schemas and the audit log's checkpoints, and consumer groups and transactions
+under its own name. Nobody but the bus writes accepted records, views, quarantine or the catalogue;
+nobody is a super user.
 
 A prefix ends with a dot and codes hold none, so `edu.` never covers what belongs to `edu-x`.
 Idempotent producing needs no right of its own beside WRITE on a topic.
@@ -93,7 +94,8 @@ def _of_the_bus() -> Iterator[Right]:
 
 def _of_system(agency: Agency, system: System) -> Iterator[Right]:
     yield from _under_its_own_name(system.code)
-    for topic in (topics.CATALOGUE, topics.SCHEMAS):
+    # Why checkpoints: who keeps a copy finds any later change of the audit log (ADR-0019).
+    for topic in (topics.CATALOGUE, topics.SCHEMAS, topics.CHECKPOINTS):
         yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
     for dataset in system.provides:
         topic = topics.inbound(agency.code, dataset)

@@ -13,6 +13,7 @@ import faust
 from bus.agents.awaited import catalogue_of
 from bus.agents.fault import stopping_on_fault
 from bus.agents.transport import BatchApp, PartitionBatch
+from bus.audit.leaf import BatchLeaf, outcomes, outcomes_root
 from bus.catalogue.snapshot import Snapshot
 from bus.enforce.judge import judge
 from bus.errors import Unavailable
@@ -43,6 +44,9 @@ class Enforcement:
     signer: BatchSigner
     checker: SignatureChecker
     meter: Meter
+    writer: str
+    """Names this worker in the audit log."""
+    audit_key: bytes = field(repr=False)
 
 
 def register(app: BatchApp, enforcement: Enforcement) -> None:
@@ -80,6 +84,7 @@ def _deliveries(
     meter.know(snapshot)
     deliveries: list[Delivery] = []
     all_verdicts: list[Verdict] = []
+    told: list[bytes] = []
     for run in runs:
         with meter.timing(Work.JUDGE):
             verdicts = judge(
@@ -96,10 +101,42 @@ def _deliveries(
                 attempt=run.attempt,
                 released_ms=run.released_ms,
             )
+            told += outcomes(run.topic, run.records[0].partition, verdicts)
         all_verdicts += verdicts
     written = Counter(delivery.topic for delivery in deliveries)
     is_release = topics.is_release(batch.topic)
-    return deliveries, batch_enforced(all_verdicts, written, is_release=is_release)
+    enforced = batch_enforced(all_verdicts, written, is_release=is_release)
+    deliveries.append(_leaf(batch, told, enforced, snapshot.version, enforcement))
+    return deliveries, enforced
+
+
+def _leaf(
+    batch: PartitionBatch,
+    told: Sequence[bytes],
+    enforced: BatchEnforced,
+    catalogue: int,
+    enforcement: Enforcement,
+) -> Delivery:
+    """Put the batch on record: one more output, durable like the others before its end is done."""
+    place = f"{batch.topic}/{batch.partition}/{batch.start}"
+    leaf = BatchLeaf(
+        writer=enforcement.writer,
+        topic=batch.topic,
+        partition=batch.partition,
+        start=batch.start,
+        end=batch.end,
+        accepted=sum(enforced.accepted.values()),
+        refused=sum(enforced.quarantined.values()),
+        catalogue=catalogue,
+        root=outcomes_root(enforcement.audit_key, place, told),
+    )
+    return Delivery(
+        topic=topics.AUDIT,
+        partition=batch.partition % topics.AUDIT_PARTITIONS,
+        key=None,
+        value=leaf.content,
+        headers=[],
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

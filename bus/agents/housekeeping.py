@@ -1,4 +1,4 @@
-"""What is done by the clock: refuse what was held too long, close entries, mind requests, tell.
+"""What is done by the clock: sign the audit log, refuse what waited too long, mind requests, tell.
 
 It runs beside the fund's work and must not end it: a duty that fails is told and tried again at
 the next round, and the other duties are done all the same.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
 
+from bus.audit.signing import Notary, Seals, tell_notes
 from bus.catalogue.snapshot import instant_ms
 from bus.errors import BusError
 from bus.fund.batch import Refusal
@@ -32,7 +33,7 @@ from bus.observe.happenings import RecordsRefused
 from bus.observe.requests import read_request_counts, show_requests
 from bus.observe.series import Duty
 from bus.observe.standing import read_standing, show_standing
-from bus.postgres.session import BY_INDEX, connect
+from bus.postgres.session import BY_INDEX, Session, connect
 from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
 from bus.quarantine.sweep import START, Place
@@ -60,11 +61,14 @@ Duties: TypeAlias = Mapping[Duty, Callable[[], Awaitable[None]]]
 
 
 async def keep_house(
-    dsn: str, catalogue: CatalogueFollower, cluster: Cluster, board: Board
+    dsn: str, catalogue: CatalogueFollower, cluster: Cluster, board: Board, seals: Seals
 ) -> None:
     """Do all of it every ten seconds, for as long as the process lives."""
-    house = _House(dsn=dsn, catalogue=catalogue, cluster=cluster, board=board)
+    house = _House(dsn=dsn, catalogue=catalogue, cluster=cluster, board=board, seals=seals)
     duties: Duties = {
+        # Why first: a checkpoint is promised each minute, however long the others take.
+        Duty.TELL_NOTES: house.tell_notes,
+        Duty.SIGN_CHECKPOINT: house.sign_checkpoint,
         Duty.REFUSE_HELD: house.refuse_held,
         Duty.TELL_REFUSALS: house.tell_refusals,
         Duty.CLOSE_ENTRIES: house.close_entries,
@@ -106,7 +110,30 @@ class _House:
     catalogue: CatalogueFollower
     cluster: Cluster
     board: Board
+    seals: Seals
     swept_to: Place = START
+
+    async def tell_notes(self) -> None:
+        """Write the leaves of the audit log's notes."""
+        async with self._session() as session:
+            for _ in range(PAGES_MAX):
+                if not await tell_notes(session, self.seals, self._deliver):
+                    return
+
+    async def sign_checkpoint(self) -> None:
+        """Sign what the audit log's trees came to, where it is time."""
+        async with self._session() as session:
+            notary = Notary(
+                session=session,
+                cluster=self.cluster,
+                region=self.catalogue.snapshot.region.code,
+                seals=self.seals,
+                deliver=self._deliver,
+            )
+            now = datetime.now(UTC)  # noqa: TID251 - a duty of the clock
+            signed = await notary.sign_next(now)
+        if signed is not None:
+            self.board.set(series.AUDIT_SIGNED, (), signed.moment.timestamp())
 
     async def refuse_held(self) -> None:
         """Refuse records whose predecessor has not come in time."""
@@ -194,6 +221,14 @@ class _House:
             await session.close()
 
     @asynccontextmanager
+    async def _session(self) -> AsyncIterator[Session]:
+        session = await connect(self.dsn, "bus audit")
+        try:
+            yield session
+        finally:
+            await session.close()
+
+    @asynccontextmanager
     async def _fund(self) -> AsyncIterator[FundStore]:
         region = self.catalogue.snapshot.region
         layouts = layouts_of(region.contracts.values(), region.lock)
@@ -211,7 +246,7 @@ class _House:
         finally:
             await store.close()
 
-    async def _deliver(self, deliveries: list[Delivery]) -> None:
+    async def _deliver(self, deliveries: Sequence[Delivery]) -> None:
         # Why a producer each time: one that has failed once may never send again.
         client_id = f"{topics.FUND_GROUP}.housekeeping"
         async with BatchProducer(self.cluster, client_id=client_id) as producer:

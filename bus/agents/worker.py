@@ -30,6 +30,8 @@ from bus.agents.observation import HOUSEKEEPING_SLOT, Post, observed
 from bus.agents.pace import PATIENT, PROMPT, Pace
 from bus.agents.standing import StandingViews
 from bus.agents.transport import BatchApp
+from bus.audit.checkpoint import CheckpointSigner
+from bus.audit.signing import Seals
 from bus.catalogue.parties import BUS
 from bus.errors import DocumentError, Unavailable
 from bus.fund.layout import layouts_of
@@ -167,7 +169,8 @@ async def take_slot(
 async def _composed(post: Post, installation: Installation) -> AsyncIterator[BatchApp]:
     """Connect what the role needs, attach its agent, and make both visible."""
     role, slot, meter = post.role, post.slot, post.meter()
-    cluster = installation.cluster_as(BUS)
+    credentials = installation.credentials(BUS)
+    cluster = installation.cluster_with(credentials)
     async with AsyncExitStack() as stack:
         catalogue = CatalogueFollower(cluster, partial(stop_process, "catalogue"))
         await catalogue.start()
@@ -190,7 +193,6 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
 
         match role:
             case Role.ENFORCE:
-                credentials = installation.credentials(BUS)
                 producer = await stack.enter_async_context(
                     BatchProducer(cluster, client_id=f"{role.group}.{slot}")
                 )
@@ -203,6 +205,8 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                         signer=BatchSigner(credentials.key_id, credentials.private_key),
                         checker=SignatureChecker(),
                         meter=meter,
+                        writer=f"{role.group}.{socket.gethostname()}.{slot}",
+                        audit_key=installation.audit_key(),
                     ),
                 )
             case Role.FUND:
@@ -233,7 +237,11 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                     ),
                 )
                 if slot == HOUSEKEEPING_SLOT:
-                    app.task(partial(keep_house, dsn, catalogue, cluster, meter.board))
+                    seals = Seals(
+                        signer=CheckpointSigner(credentials.key_id, credentials.private_key),
+                        audit_key=installation.audit_key(),
+                    )
+                    app.task(partial(keep_house, dsn, catalogue, cluster, meter.board, seals))
             case Role.QUARANTINE:
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)

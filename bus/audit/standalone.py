@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Check an audit log against the bus's checkpoints. This file needs Python 3.10+ and nothing else.
 
-    python bus_audit_verify.py LOG CHECKPOINTS --key KEY
+    python bus_audit_verify.py LOG [CHECKPOINTS] --key KEY
 
 LOG has one JSON object a line, `{"tree": 0, "index": 5, "leaf": "<base64>"}`, trees in any order,
-leaves of each in theirs. CHECKPOINTS has `{"text": "<base64>", "signature": "<base64>"}`, oldest
-first; take it from a copy of your own of topic `control.checkpoints`: what you have kept yourself
-nobody can have changed or cut short. KEY is the bus's public key, base64 of 32 bytes; repeat it as
-`ID=KEY` where there were several.
+leaves of each in theirs, and among them `{"text": "<base64>", "signature": "<base64>"}`: the
+checkpoints, oldest first. CHECKPOINTS has such lines, too, and takes their place: let it be a copy
+of your own of topic `control.checkpoints`, for what you have kept yourself nobody can have changed
+or cut short. KEY is the bus's public key, base64 of 32 bytes; repeat it as `ID=KEY` where there
+were several.
 
 What is checked: every checkpoint is signed, follows the one before without a gap and names it by
 its digest; no tree shrinks and no time goes back; and the leaves give each root that a checkpoint
@@ -28,7 +29,8 @@ import hashlib
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -159,14 +161,14 @@ class _Before(NamedTuple):
 
 
 def verify(
-    leaves: Mapping[int, Sequence[bytes]],
+    leaves: Mapping[int, Iterable[bytes]],
     checkpoints: Sequence[tuple[bytes, bytes]],
     keys: Mapping[str, bytes],
 ) -> dict[str, object]:
     """Check leaves against checkpoints.
 
     Args:
-        leaves: Number of a tree -> its leaves.
+        leaves: Number of a tree -> its leaves, which are gone through once.
         checkpoints: Pairs of text and signature, oldest first.
         keys: Key id -> 32 bytes; under "" one that stands for every id.
 
@@ -176,7 +178,10 @@ def verify(
         Unsound: At the first thing that is wrong.
     """
     trees: dict[int, Tree] = {}
+    unread = {tree: iter(own) for tree, own in leaves.items()}
     before: _Before | None = None
+    if not checkpoints:
+        raise Unsound("there is no checkpoint to hold the log against")
     for place, (text, signature) in enumerate(checkpoints, start=1):
         found = _CHECKPOINT.fullmatch(text.decode("ascii", errors="replace"))
         if found is None:
@@ -194,7 +199,7 @@ def verify(
         for _, tree, size, root in heads:
             _grow(
                 trees.setdefault(int(tree), Tree()),
-                leaves.get(int(tree), ()),
+                unread.get(int(tree), iter(())),
                 int(size),
                 root,
                 f"{name}: tree {tree}",
@@ -203,13 +208,13 @@ def verify(
         if left_out:
             raise Unsound(f"{name} leaves out tree {min(left_out)}")
     covered = sum(tree.size for tree in trees.values())
-    total = sum(map(len, leaves.values()))
+    uncovered = sum(1 for own in unread.values() for _ in own)
     return {
         "is_sound": True,
         "checkpoints": len(checkpoints),
         "trees": len(trees),
-        "leaves": total,
-        "leaves_after_the_last_checkpoint": total - covered,
+        "leaves": covered + uncovered,
+        "leaves_after_the_last_checkpoint": uncovered,
         "last_checkpoint_at": None if before is None else before.at,
     }
 
@@ -230,13 +235,13 @@ def _check_place(before: _Before | None, now: _Before, name: str) -> None:
         raise Unsound(f"{name} is older than the one before, of {before.at}")
 
 
-def _grow(tree: Tree, leaves: Sequence[bytes], size: int, root: str, name: str) -> None:
+def _grow(tree: Tree, leaves: Iterator[bytes], size: int, root: str, name: str) -> None:
     if size < tree.size:
         raise Unsound(f"{name} has {size} leaves; it had {tree.size}")
-    if size > len(leaves):
-        raise Unsound(f"{name} has {size} leaves; the log has {len(leaves)}")
-    for place in range(tree.size, size):
-        tree.append(leaves[place])
+    for leaf in islice(leaves, size - tree.size):
+        tree.append(leaf)
+    if tree.size < size:
+        raise Unsound(f"{name} has {size} leaves; the log has {tree.size}")
     if tree.root().hex() != root:
         raise Unsound(f"{name} has another root than the first {size} leaves of the log")
 
@@ -244,29 +249,44 @@ def _grow(tree: Tree, leaves: Sequence[bytes], size: int, root: str, name: str) 
 # --- Files --------------------------------------------------------------------------------------
 
 
-def read_leaves(lines: Iterable[str]) -> dict[int, list[bytes]]:
-    """Read a log: tree -> leaves; raises Unsound where one is missing or twice."""
-    leaves: dict[int, list[bytes]] = {}
-    for line, content in enumerate(map(json.loads, lines), start=1):
-        own = leaves.setdefault(content["tree"], [])
-        if content["index"] != len(own):
-            raise Unsound(
-                f"line {line} of the log is leaf {content['index']} of tree {content['tree']}, "
-                f"where leaf {len(own)} belongs"
+def leaves_of(log: Path, tree: int) -> Iterator[bytes]:
+    """Read one tree's leaves; raises Unsound where one is missing or twice."""
+    expected = 0
+    with log.open(encoding="ascii") as lines:
+        for line, content in enumerate(map(json.loads, lines), start=1):
+            if content.get("tree") != tree:
+                continue
+            if content["index"] != expected:
+                raise Unsound(
+                    f"line {line} of the log is leaf {content['index']} of tree {tree}, "
+                    f"where leaf {expected} belongs"
+                )
+            expected += 1
+            yield base64.b64decode(content["leaf"], validate=True)
+
+
+def trees_of(log: Path) -> dict[int, Iterator[bytes]]:
+    """Find the trees of a log; each is read when it is gone through, and none is held whole."""
+    with log.open(encoding="ascii") as lines:
+        numbers = {content["tree"] for content in map(json.loads, lines) if "text" not in content}
+    return {tree: leaves_of(log, tree) for tree in sorted(numbers)}
+
+
+def checkpoints_of(file: Path) -> list[tuple[bytes, bytes]]:
+    """Read checkpoints: pairs of text and signature; one that stands twice, in equal bytes, once.
+
+    The bus may write one twice, where two of its processes did the same.
+    """
+    with file.open(encoding="ascii") as lines:
+        found = [
+            (
+                base64.b64decode(content["text"], validate=True),
+                base64.b64decode(content["signature"], validate=True),
             )
-        own.append(base64.b64decode(content["leaf"], validate=True))
-    return leaves
-
-
-def read_checkpoints(lines: Iterable[str]) -> list[tuple[bytes, bytes]]:
-    """Read checkpoints: pairs of text and signature."""
-    return [
-        (
-            base64.b64decode(content["text"], validate=True),
-            base64.b64decode(content["signature"], validate=True),
-        )
-        for content in map(json.loads, lines)
-    ]
+            for content in map(json.loads, lines)
+            if "text" in content
+        ]
+    return list(dict.fromkeys(found))
 
 
 def _key(text: str) -> tuple[str, bytes]:
@@ -281,16 +301,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("log")
-    parser.add_argument("checkpoints")
+    parser.add_argument("checkpoints", nargs="?")
     parser.add_argument("--key", action="append", required=True, metavar="[ID=]KEY")
     given = parser.parse_args(arguments)
     try:
         keys = dict(map(_key, given.key))
-        with Path(given.log).open(encoding="ascii") as log:
-            leaves = read_leaves(log)
-        with Path(given.checkpoints).open(encoding="ascii") as lines:
-            checkpoints = read_checkpoints(lines)
-        found = verify(leaves, checkpoints, keys)
+        log = Path(given.log)
+        checkpoints = checkpoints_of(Path(given.checkpoints or log))
+        found = verify(trees_of(log), checkpoints, keys)
     except Unsound as wrong:
         sys.stdout.write(json.dumps({"is_sound": False, "wrong": str(wrong)}) + "\n")
         return 1

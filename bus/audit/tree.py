@@ -48,6 +48,10 @@ class Frontier:
         for content in contents:
             self.append(content)
 
+    def copy(self) -> Self:
+        """Give one that grows apart."""
+        return type(self)(self.size, [*self.subtrees])
+
     @property
     def root(self) -> bytes:
         """Hash of the whole tree, 32 bytes; of an empty one that of nothing."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import typer
 
-from bus.access.reconcile import AccessDiff, find_drift, reconcile
+from bus.access.reconcile import AccessDiff, find_drift
 from bus.access.rights import rights_of
 from bus.cli.context import installation, now, region
 from bus.cli.marts import wanted_marts
@@ -20,6 +20,7 @@ from bus.marts.reading import find_mart_drift
 from bus.marts.reconcile import connect_marts, reconcile_marts
 from bus.marts.wanted import Marts
 from bus.postgres.session import Session
+from bus.provision.noted import apply_rights
 
 app = typer.Typer(
     no_args_is_help=True, help="Rights on Kafka and marts, from the agreements in force."
@@ -57,7 +58,8 @@ def apply(*, json: JsonOption = False) -> None:
     Example: bus access apply
     """
     admin = connect_admin(installation().cluster_as_admin())
-    kafka = reconcile(admin, rights_of(region(), now()))
+    current = installation()
+    kafka = apply_rights(admin, region(), now(), current.fund_dsn())
     done = _Difference(kafka=kafka, marts=asyncio.run(_marts(reconcile_marts)))
     _print(done, json=json)
 

@@ -18,6 +18,7 @@ from bus.cli import (
     access,
     agreement,
     ask,
+    audit,
     catalogue,
     contract,
     demo,
@@ -54,7 +55,7 @@ app = typer.Typer(
 )
 for group in (
     *(local, contract, agreement, catalogue, topics, access, system, key, fund, marts, quarantine),
-    request,
+    *(request, audit),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 app.command("serve")(serve.serve)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Annotated, TypeVar
 
 import typer
 from rich.markup import escape
 
+from bus.audit.note import act_note
+from bus.audit.notes import note_at
 from bus.cli.context import installation, language, region
 from bus.cli.output import (
     JsonOption,
@@ -159,6 +161,8 @@ async def _look(entry: str, grounds: Grounds | None) -> _Found | None:
     decisions = await DecisionStore.open(dsn)
     try:
         if grounds is not None:
+            noted = act_note("quarantine_reveal", id=entry, **asdict(grounds))
+            await note_at(dsn, [noted])
             await decisions.record_reveal(entry, grounds)
         return _Found(
             entry=detail,

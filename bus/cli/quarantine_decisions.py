@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from bus.audit.note import act_note
+from bus.audit.notes import note_at
 from bus.catalogue.parties import BUS
 from bus.cli.context import installation, language
 from bus.cli.output import JsonOption, headings, print_json, print_table, results, tell
@@ -90,6 +93,8 @@ async def _release(selection: Selection, grounds: Grounds | None, rate: int) -> 
     async with _decisions() as store:
         if grounds is None:
             return await try_release(store, selection, snapshot)
+        noted = act_note("quarantine_release", selection=asdict(selection), **asdict(grounds))
+        await note_at(current.fund_dsn(), [noted])
         with translated(
             message("doing.quarantine.releasing"), message("error.quarantine.release_again")
         ):
@@ -156,6 +161,8 @@ def discard(
 
 
 async def _discard(ids: list[str], grounds: Grounds) -> tuple[str, ...]:
+    noted = act_note("quarantine_discard", ids=ids, **asdict(grounds))
+    await note_at(installation().fund_dsn(), [noted])
     async with _decisions() as store:
         return await store.discard(ids, grounds)
 

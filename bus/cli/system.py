@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from bus.access.enrol import enrol_all
 from bus.catalogue.parties import BUS
 from bus.cli.context import installation, now, region
 from bus.cli.output import JsonOption, heading, headings, print_json, print_table
 from bus.errors import DocumentError
 from bus.kafka.administration import connect_admin
 from bus.model.identifiers import SystemCode
+from bus.provision.noted import enrol_noted
 from bus.texts import message
 
 app = typer.Typer(no_args_is_help=True, help="Information systems and their ways in.")
@@ -45,7 +45,7 @@ def enrol(
         )
     current = installation()
     admin = connect_admin(current.cluster_as_admin())
-    enrolments = enrol_all(current.home, admin, wanted, now())
+    enrolments = enrol_noted(current.home, admin, wanted, now(), current.fund_dsn())
     if json:
         print_json(enrolments)
     else:

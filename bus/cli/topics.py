@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import typer
 
+from bus.audit.note import act_note
+from bus.audit.notes import note_at
 from bus.cli.context import installation, language, region
 from bus.cli.output import JsonOption, headings, print_json, print_table, talk
 from bus.kafka.administration import Administration, connect_admin, count_brokers
@@ -33,8 +37,15 @@ def apply(*, json: JsonOption = False) -> None:
 
     Example: bus topics apply
     """
-    admin = connect_admin(installation().cluster_as_admin())
-    _print(apply_topics(admin, _planned(admin)), json=json)
+    current = installation()
+    admin = connect_admin(current.cluster_as_admin())
+    planned = _planned(admin)
+    diff = topic_diff(planned, read_topics(admin))
+    if not diff.is_empty:
+        settings = [str(one) for one in diff.differing]
+        noted = act_note("topics_apply", topics=[*diff.missing], settings=settings)
+        asyncio.run(note_at(current.fund_dsn(), [noted]))
+    _print(apply_topics(admin, planned), json=json)
 
 
 def _planned(admin: Administration) -> dict[str, TopicSpec]:

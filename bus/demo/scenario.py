@@ -12,7 +12,6 @@ from typing import Any, Final, TypeVar
 
 import psutil
 
-from bus.access.enrol import enrol_all
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region, parse_region
@@ -35,6 +34,7 @@ from bus.local import Engines
 from bus.model.identifiers import AgencyCode, SystemCode
 from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
+from bus.provision.noted import enrol_noted
 from bus.quarantine.entry import QuarantineState
 from bus.supervise.role import Door, Role
 from bus.supervise.supervisor import Slot, Supervisor
@@ -94,7 +94,9 @@ async def set_stage(
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
     cluster = installation.cluster_as_admin()
     admin = connect_admin(cluster)
-    await asyncio.to_thread(enrol_all, installation.home, admin, [BUS, *systems], clock())
+    await asyncio.to_thread(
+        enrol_noted, installation.home, admin, [BUS, *systems], clock(), installation.fund_dsn()
+    )
     # Why here: who plays every agency has every agency's keys, and git has none of them.
     approve_all(region_file, installation.home, clock())
     documents = read_documents(region_file, installation.keys_dir)

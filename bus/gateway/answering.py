@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from bus.audit.note import Read, Way
+from bus.audit.notes import note_read
 from bus.catalogue.agreement import Agreement
 from bus.catalogue.granted import Grant
 from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
@@ -46,14 +48,16 @@ class _Feeds:
 class Answering:
     """Cuts and signs what a request has come to."""
 
-    def __init__(self, signer: BatchSigner, openings: Openings) -> None:
+    def __init__(self, signer: BatchSigner, openings: Openings, audit_key: bytes) -> None:
         """Take what is needed.
 
         Args:
             signer: With the bus's own key.
             openings: Tell from which record on a view with a first day shows anything.
+            audit_key: Marks in the audit log which entries were given.
         """
         self._signer = signer
+        self._audit_key = audit_key
         self._openings = openings
         self._feeds = _Feeds()
 
@@ -87,6 +91,8 @@ class Answering:
                 records = await self.shown(stood, request, view, entered)
             case RequestState.ANSWERED:
                 records = self._by_hand(request, _view_now(request, entered), entered)
+        if records:
+            await note_read(session, _read(request, entered, records), self._audit_key)
         return Answer(
             id=request.id,
             request_id=str(request.request_id),
@@ -215,6 +221,21 @@ def refusal(request: DataRequest, reason: RefusalReason) -> Problem:
         agency=request.agency,
         system=request.system,
         agreement=request.agreement,
+    )
+
+
+def _read(request: DataRequest, entered: Entered, records: Sequence[AnswerRecord]) -> Read:
+    """Say for the audit log who is given what."""
+    return Read(
+        way=Way.REQUEST,
+        system=request.system,
+        agency=request.consumer,
+        dataset=request.dataset,
+        agreements=() if request.agreement is None else (request.agreement,),
+        catalogue=entered.snapshot.version,
+        keys=[(one.record.key or b"").decode() for one in records],
+        providers=(request.agency,),
+        request=request.id,
     )
 
 

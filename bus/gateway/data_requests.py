@@ -36,6 +36,7 @@ async def data_request_routes(
     clock: Callable[[], datetime],
     openings: Openings,
     url: str,
+    audit_key: bytes,
 ) -> AsyncIterator[list[web.RouteDef]]:
     """Give the routes for the time of a block, which keeps their sessions open.
 
@@ -47,6 +48,7 @@ async def data_request_routes(
         clock: Gives the present, aware.
         openings: Shared with first loads.
         url: `https://host:port` under which systems reach this gateway.
+        audit_key: Marks in the audit log which entries were given.
     """
     pool = SessionPool(fund_dsn, "bus requests", sessions_max=SESSIONS_MAX, settings=SETTINGS)
     door = Door(snapshot=snapshot, clock=clock, url=url)
@@ -57,7 +59,11 @@ async def data_request_routes(
         full_for_one=(429, "requests_full_for_you"),
     )
     asking = Asking(
-        door=door, pool=pool, cluster=cluster, answering=Answering(signer, openings), places=places
+        door=door,
+        pool=pool,
+        cluster=cluster,
+        answering=Answering(signer, openings, audit_key),
+        places=places,
     )
     try:
         # Why the inbox first: its name must not be taken for that of a request.

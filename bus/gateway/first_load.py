@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,6 +10,8 @@ from typing import Final
 
 from aiohttp import web
 
+from bus.audit.note import Read, Way
+from bus.audit.notes import note_read
 from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
 from bus.client.subscription import Feed, feeds_of
 from bus.errors import DocumentError
@@ -60,6 +62,8 @@ class FirstLoads:
     """With the bus's own key."""
     clock: Callable[[], datetime]
     openings: Openings
+    audit_key: bytes = field(repr=False)
+    """Marks the registry keys that were shown, for the audit log."""
     url: str
     """`https://host:port` under which systems reach this gateway; what they sign begins with it."""
     places: Places = field(default_factory=Places)
@@ -102,16 +106,21 @@ class FirstLoads:
                 if isinstance(which, EntryVersion)
                 else await read_together(session, dataset, name.positions, which)
             )
-        projection = _projection(snapshot, dataset, feed)
-        records = loaded_records(
-            versions,
-            dataset=dataset,
-            topic=signed_topic(name.topic),
-            projection=projection,
-            is_open=await self._is_open(versions, projection),
-            snapshot=snapshot,
-            signer=self.signer,
-        )
+            projection = _projection(snapshot, dataset, feed)
+            records = loaded_records(
+                versions,
+                dataset=dataset,
+                topic=signed_topic(name.topic),
+                projection=projection,
+                is_open=await self._is_open(versions, projection),
+                snapshot=snapshot,
+                signer=self.signer,
+            )
+            if records:
+                shown = {(record.partition, record.offset) for record in records}
+                given = [one for one in versions if (one.partition, one.offset) in shown]
+                read = _read(system, dataset, feed, snapshot, given)
+                await note_read(session, read, self.audit_key)
         is_run = isinstance(which, EntryVersion)
         following = load_cursor(versions[-1].place) if versions and is_run else None
         page = Page(catalogue=snapshot.version, records=records, next=following)
@@ -174,6 +183,27 @@ def _asked(
     if name is None or which is None or len(name.positions) != partitions:
         raise Problem(400, "unknown_load")
     return name, which
+
+
+def _read(
+    system: SystemCode,
+    dataset: DatasetCode,
+    feed: Feed,
+    snapshot: Snapshot,
+    given: Sequence[FundVersion],
+) -> Read:
+    """Say for the audit log who is given what."""
+    agency = snapshot.region.agency_of(system)
+    return Read(
+        way=Way.FIRST_LOAD,
+        system=system,
+        agency="" if agency is None else agency.code,
+        dataset=dataset,
+        agreements=feed.agreements,
+        catalogue=snapshot.version,
+        keys=[version.key for version in given],
+        providers=tuple(sorted({version.envelope.agency for version in given})),
+    )
 
 
 def _projection(snapshot: Snapshot, dataset: DatasetCode, feed: Feed) -> Projection | None:

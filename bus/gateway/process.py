@@ -76,6 +76,7 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
             clock=_now,
             openings=openings,
             url=place.url,
+            audit_key=installation.audit_key(),
         )
         async with data_request_routes(
             cluster=cluster,
@@ -85,6 +86,7 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
             clock=_now,
             openings=openings,
             url=place.url,
+            audit_key=installation.audit_key(),
         ) as requests:
             routes = [
                 *loads.routes(),

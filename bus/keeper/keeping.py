@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from bus.access.parked import ARMED_S, roll_no_more, roll_soon
 from bus.access.reconcile import AccessDiff, reconcile
 from bus.access.rights import Right, read_topics, rights_of
+from bus.audit.note import Note
 from bus.catalogue.granted import next_turn
+from bus.catalogue.region import Region
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import Unavailable
 from bus.kafka.administration import Administration
@@ -20,6 +23,7 @@ from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.health import Ailment, Problem
 from bus.observe.series import Change
+from bus.provision.noted import right_notes
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ class RightsKeeper:
         catalogue: Callable[[], Snapshot],
         clock: Callable[[], datetime],
         board: Board,
+        put_on_record: Callable[[Sequence[Note]], None],
     ) -> None:
         """Prepare; `run` keeps.
 
@@ -48,11 +53,15 @@ class RightsKeeper:
             catalogue: Gives the one in force.
             clock: Gives aware moments.
             board: Where changes and drift are counted.
+            put_on_record: Writes notes of the audit log; called outside of the event loop, raises
+                Unavailable where they can't be written.
         """
         self._admin = admin
         self._catalogue = catalogue
         self._clock = clock
         self._board = board
+        self._put_on_record = put_on_record
+        self._unnoted: list[Note] = []
         self._kept_version = 0
         self._turns_at: datetime | None = None
         self._looked_s = 0.0
@@ -84,6 +93,7 @@ class RightsKeeper:
         """
         snapshot, moment, now_s = self._catalogue(), self._clock(), time.monotonic()
         await self._disarm(now_s)
+        await asyncio.to_thread(self._note, [])
         has_turned = snapshot.version != self._kept_version or (
             self._turns_at is not None and moment >= self._turns_at
         )
@@ -92,7 +102,8 @@ class RightsKeeper:
         if not has_turned and now_s - self._looked_s < DRIFT_LOOK_S:
             return
         rights = rights_of(snapshot.region, moment)
-        diff = await asyncio.to_thread(reconcile, self._admin, rights)
+        announce = partial(self._announce, region=snapshot.region)
+        diff = await asyncio.to_thread(reconcile, self._admin, rights, announce)
         await self._arm(read_topics(self._rights - rights), now_s)
         self._rights = rights
         self._tell(diff, snapshot, has_turned=has_turned)
@@ -100,6 +111,25 @@ class RightsKeeper:
         self._turns_at = next_turn(snapshot.region, moment)
         self._looked_s, self._due_since_s = now_s, None
         self._board.set(series.RIGHTS_KEPT, (), moment.timestamp())
+
+    def _announce(self, diff: AccessDiff, *, region: Region) -> None:
+        self._note(list(right_notes(diff, region)))
+
+    def _note(self, notes: Sequence[Note]) -> None:
+        """Put notes on record, and those that could not be before.
+
+        Why not first of all: an end does not wait for the database.
+        """
+        waiting = [*self._unnoted, *notes]
+        if not waiting:
+            return
+        try:
+            self._put_on_record(waiting)
+        except Unavailable as problem:
+            logger.warning("keeper.not_noted count=%d problem=%s", len(waiting), problem)
+            self._unnoted = waiting
+        else:
+            self._unnoted = []
 
     async def _arm(self, topics: frozenset[str], now_s: float) -> None:
         """Let fetches end that wait on topics which somebody may not read any more."""

@@ -11,12 +11,14 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 
 from bus import __version__
+from bus.audit.note import Note
+from bus.audit.notes import note_at
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import BusError, DocumentError
 from bus.kafka.administration import connect_admin
@@ -79,7 +81,11 @@ async def _keeping(
         meter = Meter(_known)
         meter.board.add(series.RESTARTS, (), restarts)
         keeper = RightsKeeper(
-            connect_admin(cluster), lambda: _followed(catalogue, meter), _now, meter.board
+            connect_admin(cluster),
+            lambda: _followed(catalogue, meter),
+            _now,
+            meter.board,
+            partial(_put_on_record, installation.fund_dsn()),
         )
         started_at = _now()
 
@@ -109,6 +115,10 @@ async def _keeping(
 def _tell_end(task: asyncio.Task[None], end_with: Callable[[BaseException], None]) -> None:
     if not task.cancelled() and (problem := task.exception()) is not None:
         end_with(problem)
+
+
+def _put_on_record(dsn: str, notes: Sequence[Note]) -> None:
+    asyncio.run(note_at(dsn, notes))
 
 
 def _followed(catalogue: CatalogueFollower, meter: Meter) -> Snapshot:

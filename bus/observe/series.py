@@ -40,6 +40,8 @@ class Work(StrEnum):
 class Duty(StrEnum):
     """What is done by the clock beside the fund's work; label `duty` of its failures."""
 
+    TELL_NOTES = "tell_notes"
+    SIGN_CHECKPOINT = "sign_checkpoint"
     REFUSE_HELD = "refuse_held"
     TELL_REFUSALS = "tell_refusals"
     CLOSE_ENTRIES = "close_entries"
@@ -182,6 +184,12 @@ HOUSEKEEPING_FAILURES: Final = Series(
     labels=("duty",),
     meaning=f"Duties that failed, to be tried again within ten seconds: {', '.join(Duty)}.",
 )
+AUDIT_SIGNED: Final = Series(
+    name="bus_audit_checkpoint_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When this worker signed a checkpoint of the audit log last; of all workers the newest "
+    "counts.",
+)
 OPEN: Final = Series(
     name="bus_quarantine_open_records",
     kind=Kind.GAUGE,
@@ -249,6 +257,7 @@ ALL: Final = (
     HELD,
     HELD_OLDEST,
     HOUSEKEEPING_FAILURES,
+    AUDIT_SIGNED,
     OPEN,
     OPEN_OLDEST,
     RIGHTS_CHANGED,

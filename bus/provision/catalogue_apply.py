@@ -7,15 +7,15 @@ in place. A step that fails leaves those before it done; applying again goes on 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, unique
 
 from aiokafka.errors import KafkaError
 
-from bus.access.reconcile import AccessDiff, reconcile
-from bus.access.rights import rights_of
+from bus.access.reconcile import AccessDiff
+from bus.audit.notes import create_audit_tables, note_at
 from bus.catalogue.kept_decisions import kept_decision_findings
 from bus.catalogue.kept_keys import kept_key_findings
 from bus.catalogue.lint import lint
@@ -38,6 +38,7 @@ from bus.marts.wanted import Marts, marts_of
 from bus.postgres.session import connect
 from bus.provision.contract_publish import GateRefusal, gate_refusals, told_once
 from bus.provision.gate_log import Attempt, record_refusals
+from bus.provision.noted import apply_rights, catalogue_notes
 from bus.provision.schemas_topic import publish_schemas
 from bus.provision.topic_apply import TopicDiff, apply_topics
 from bus.provision.topic_plan import replication_factor_for, topics_of
@@ -58,6 +59,8 @@ class Step(StrEnum):
 
 
 Progress = Callable[[Step], None]
+Announce = Callable[[int, Mapping[str, str]], Awaitable[None]]
+"""Puts on record: (version to come, changed paths → digest, empty for one that is gone)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +127,7 @@ async def apply_catalogue(
         apply_topics, admin, topics_of(region, replication_factor=factor)
     )
     progress(Step.RIGHTS)
-    rights = rights_of(region, now)
-    access_changes = await asyncio.to_thread(reconcile, admin, rights)
+    access_changes = await asyncio.to_thread(apply_rights, admin, region, now, fund_dsn)
     progress(Step.TABLES)
     table_changes = await _apply_tables(fund_dsn, layouts)
     progress(Step.MARTS)
@@ -133,7 +135,18 @@ async def apply_catalogue(
     progress(Step.SCHEMAS)
     schemas = await publish_schemas(cluster, schema_entries(region))
     progress(Step.MANIFEST)
-    version, changed_documents = await _publish(cluster, documents, now)
+    changes = {
+        "topics": [*topic_changes.missing],
+        "settings": [str(one) for one in topic_changes.differing],
+        "tables": table_changes,
+        "schemas": len(schemas),
+    }
+
+    async def announce(version: int, changed_ones: Mapping[str, str]) -> None:
+        notes = catalogue_notes(version, changed_ones, region, now, changes)
+        await note_at(fund_dsn, list(notes))
+
+    version, changed_documents = await _publish(cluster, documents, now, announce)
     return CatalogueReport(
         topics=topic_changes,
         access=access_changes,
@@ -200,6 +213,7 @@ def _refused(findings: Sequence[Finding], refusals: Sequence[GateRefusal]) -> Do
 async def _apply_tables(fund_dsn: str, layouts: Layouts) -> tuple[str, ...]:
     session = await connect(fund_dsn, "bus tables")
     try:
+        await create_audit_tables(session)
         return await apply_tables(session, layouts)
     finally:
         await session.close()
@@ -214,7 +228,7 @@ async def _apply_marts(fund_dsn: str, marts: Marts) -> MartDiff:
 
 
 async def _publish(
-    cluster: Cluster, documents: Mapping[str, bytes], now: datetime
+    cluster: Cluster, documents: Mapping[str, bytes], now: datetime, announce: Announce
 ) -> tuple[int, frozenset[str]]:
     """Write the next version if any document changed; tell the version in force and the changes."""
     try:
@@ -229,6 +243,7 @@ async def _publish(
         }
         if before is not None and not changes:
             return before.version, changes
+        await announce(version, {path: manifest.documents.get(path, "") for path in changes})
         await publish_catalogue(cluster, documents, manifest, known)
     except KafkaError as problem:
         raise _unreachable(problem) from problem

@@ -91,8 +91,9 @@ def _control_topics(replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
     for name in (topics.CATALOGUE, topics.SCHEMAS):
         config = _config(replication_factor, cleanup_policy=_COMPACTED, bytes_max=CONTROL_BYTES_MAX)
         yield name, TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
-    for name in (topics.REFUSALS, topics.GATE):
+    for name in (topics.REFUSALS, topics.GATE, topics.CHECKPOINTS):
         yield name, control_log(replication_factor)
+    yield topics.AUDIT, control_log(replication_factor, partitions=topics.AUDIT_PARTITIONS)
 
 
 def _request_topics(region: Region, replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
@@ -105,15 +106,17 @@ def _request_topics(region: Region, replication_factor: int) -> Iterator[tuple[s
         yield topics.reply(agreement.consumer), kept
 
 
-def control_log(replication_factor: int, *, retention_ms: int = FOREVER_MS) -> TopicSpec:
-    """Decide how a topic is to be that tells what the bus did, and when, in one order."""
+def control_log(
+    replication_factor: int, *, partitions: int = 1, retention_ms: int = FOREVER_MS
+) -> TopicSpec:
+    """Decide how a topic is to be that only grows: what the bus refused, or did, and when."""
     config = _config(
         replication_factor,
         cleanup_policy=_DELETED_BY_AGE,
         bytes_max=CONTROL_BYTES_MAX,
         retention_ms=retention_ms,
     )
-    return TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
+    return TopicSpec(partitions=partitions, replication_factor=replication_factor, config=config)
 
 
 def _config(

@@ -8,7 +8,8 @@
     receipts.<agency>         what became of them; its provider reads it
     ask.<agency>              data requests that a provider has to answer; its systems read it
     reply.<agency>            that an answer is there, for the agency whose system asked
-    control.<name>            the catalogue, refusals of the fund and of the gate; of the bus alone
+    control.<name>            the catalogue, refusals of the fund and of the gate, the audit log and
+                              its checkpoints; written by the bus alone
     _schemas                  schemas in Confluent's format, for readers that expect a registry
 
 Source: design of the bus, ADR-0004.
@@ -26,6 +27,12 @@ CATALOGUE: Final = "control.catalogue"
 REFUSALS: Final = "control.refusals"
 GATE: Final = "control.gate"
 """Contracts that were kept from coming into force, one record for each attempt."""
+AUDIT: Final = "control.audit"
+"""The audit log: each partition is a tree, and a leaf's number is its offset (ADR-0019)."""
+AUDIT_PARTITIONS: Final = 4
+"""In every region: a batch's leaf must have its place whatever partitions data topics have."""
+CHECKPOINTS: Final = "control.checkpoints"
+"""What all trees came to, signed, one record at least each minute; every system may read it."""
 SCHEMAS: Final = "_schemas"
 ENFORCE_GROUP: Final = "bus.enforce"
 """Consumer group whose committed offsets say how far enforcement has come."""

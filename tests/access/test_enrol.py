@@ -12,8 +12,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bus.access.credentials import load_credentials
-from bus.access.enrol import enrol, enrol_all
+from bus.access.credentials import audit_key_file, load_audit_key, load_credentials
+from bus.access.enrol import AUDIT_KEY_BYTES, enrol, enrol_all
 from bus.catalogue.documents import read_documents
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
@@ -181,6 +181,20 @@ def test_key_file_that_is_no_key_is_told(home: Path, admin: Administration) -> N
     (home / "secrets" / "systems" / SYSTEM / "edu-registry.1.key").write_bytes(b"rubbish")
     with pytest.raises(DocumentError, match="Ed25519 as PKCS8 PEM"):
         load_credentials(home, SYSTEM, NOW)
+
+
+def test_the_bus_alone_gets_the_key_of_the_audit_log_and_keeps_it(
+    home: Path, admin: Administration
+) -> None:
+    enrol(home, admin, SYSTEM, NOW)
+    with pytest.raises(DocumentError, match="bus system enrol bus"):
+        load_audit_key(home)
+    enrol(home, admin, BUS, NOW)
+    key = load_audit_key(home)
+    assert len(key) == AUDIT_KEY_BYTES
+    assert S_IMODE(audit_key_file(home).stat().st_mode) == 0o600
+    enrol(home, admin, BUS, NOW)
+    assert load_audit_key(home) == key
 
 
 def test_credentials_do_not_show_secrets_when_printed(home: Path, admin: Administration) -> None:

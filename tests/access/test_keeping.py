@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -25,12 +25,14 @@ from bus.access import reconcile
 from bus.access.credentials import load_credentials
 from bus.access.enrol import enrol_all
 from bus.access.reconcile import read_access
+from bus.audit.note import Note
 from bus.catalogue.agreement import Ending, Suspension
 from bus.catalogue.decision import Side
 from bus.catalogue.granted import next_turn
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import Snapshot
+from bus.errors import Unavailable
 from bus.kafka.administration import Administration, connect_admin
 from bus.kafka.cluster import Cluster
 from bus.keeper import keeping
@@ -65,8 +67,17 @@ class Desk:
     def __init__(self, admin: Administration, region: Region, moment: datetime) -> None:
         self.region, self.moment, self.version = region, moment, 1
         self.board = Board()
-        self.keeper = RightsKeeper(admin, self._snapshot, lambda: self.moment, self.board)
+        self.notes: list[Note] = []
+        self.is_recording = True
+        self.keeper = RightsKeeper(
+            admin, self._snapshot, lambda: self.moment, self.board, self.record
+        )
         self._admin = admin
+
+    def record(self, notes: Sequence[Note]) -> None:
+        if not self.is_recording:
+            raise Unavailable("no database")
+        self.notes += notes
 
     def _snapshot(self) -> Snapshot:
         return Snapshot(
@@ -115,6 +126,25 @@ async def test_a_catalogue_that_is_swapped_is_followed(admin: Administration) ->
     desk.region, desk.version = _exchange(ending=MORNING), 2
     assert not await desk.may_read()
     assert desk.counted("bus_rights_drifted_total") == 0
+
+
+async def test_an_end_does_not_wait_for_the_database_and_is_noted_when_that_is_back(
+    admin: Administration,
+) -> None:
+    exchange = _exchange(ending=MORNING + timedelta(hours=1))
+    apply_topics(admin, topics_of(exchange, replication_factor=1))
+    desk = Desk(admin, exchange, MORNING)
+    assert await desk.may_read()
+    desk.notes.clear()
+    desk.is_recording = False
+    desk.moment += timedelta(hours=1)
+    assert not await desk.may_read()
+    desk.is_recording = True
+    await desk.keeper.look()
+    withdrawn = [note.content["name"] for note in desk.notes]
+    assert TOPIC in withdrawn
+    await desk.keeper.look()
+    assert [note.content["name"] for note in desk.notes] == withdrawn
 
 
 async def test_a_right_given_by_hand_is_taken_away_and_counted_as_drift(
@@ -229,7 +259,7 @@ async def test_nothing_reaches_a_reader_later_than_the_limit_whatever_it_asks_fo
     apply_topics(admin, topics_of(exchange, replication_factor=1))
     enrol_all(home, admin, [SystemCode("health"), BUS], MORNING)
     desk = Desk(admin, exchange, datetime.now(UTC))
-    keeper = RightsKeeper(admin, desk._snapshot, lambda: datetime.now(UTC), desk.board)
+    keeper = RightsKeeper(admin, desk._snapshot, lambda: datetime.now(UTC), desk.board, desk.record)
     await keeper.look()
     as_health, as_bus = (
         replace(

@@ -141,7 +141,7 @@ def test_each_cell_is_what_the_agreements_grant(
     names = _topic_names(exchange, admin)
     assert len(exchange.agencies) >= 20
     assert len(names) >= 40
-    reconcile(admin, rights_of(exchange, NOW))
+    reconcile(admin, rights_of(exchange, NOW), lambda _: None)
     found = _asked(admin_cluster, _principals(home, admin), names)
     assert _differing(found, _expected(exchange, names)) == {}
     assert sum(map(bool, found.values())) > 5 * AGENCIES, "something is granted at all"

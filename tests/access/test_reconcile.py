@@ -17,10 +17,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 
 from bus.access.credentials import load_credentials
 from bus.access.enrol import enrol_all
-from bus.access.reconcile import AccessEntry, access_diff, find_drift, reconcile
+from bus.access.reconcile import AccessDiff, AccessEntry, access_diff, find_drift, reconcile
 from bus.access.rights import Permitted, Resource, Right, rights_of
 from bus.catalogue.parties import BUS
-from bus.errors import DocumentError
+from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import Administration
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import SystemCode
@@ -45,11 +45,15 @@ NOT_ALLOWED = KafkaError.TOPIC_AUTHORIZATION_FAILED
 GROUP_NOT_ALLOWED = KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
+def unannounced(_: AccessDiff) -> None:
+    """Put nothing on record: there is no audit log here."""
+
+
 @pytest.fixture
 def as_system(home: Path, admin: Administration, admin_cluster: Cluster) -> dict[str, Cluster]:
     """A cluster as each system sees it, with today's rights."""
     apply_topics(admin, topics_of(EXCHANGE, replication_factor=1))
-    reconcile(admin, rights_of(EXCHANGE, NOW))
+    reconcile(admin, rights_of(EXCHANGE, NOW), unannounced)
     systems = [SystemCode(code) for code in ("edu", "edu-x", "health", "edu-y")] + [BUS]
     enrol_all(home, admin, systems, NOW)
     return {
@@ -65,7 +69,9 @@ def test_provider_writes_and_reads_its_own_topic(as_system: dict[str, Cluster]) 
     assert read(as_system["edu"], "in.town.schools") is None
 
 
-@pytest.mark.parametrize("topic", ["in.town.roads", "accepted.schools", "control.catalogue"])
+@pytest.mark.parametrize(
+    "topic", ["in.town.roads", "accepted.schools", "control.catalogue", "control.audit"]
+)
 def test_foreign_topic_is_refused_for_writing(as_system: dict[str, Cluster], topic: str) -> None:
     assert write(as_system["edu"], topic) == NOT_ALLOWED
 
@@ -100,11 +106,20 @@ def test_consumer_reads_under_its_agreement_and_not_after_its_end(
     for topic in ("accepted.schools", view):
         assert write(as_system["bus"], topic) is None
         assert read(as_system["health"], topic) is None
-    ended = reconcile(admin, rights_of(EXCHANGE, noon(LAST_DAY + timedelta(days=1))))
+    ended = reconcile(admin, rights_of(EXCHANGE, noon(LAST_DAY + timedelta(days=1))), unannounced)
     assert {entry.name for entry in ended.surplus} == {"accepted.schools", view}
     assert not ended.missing
     assert read(as_system["health"], "accepted.schools") == NOT_ALLOWED
     assert read(as_system["health"], view) == NOT_ALLOWED
+
+
+def test_every_system_reads_checkpoints_and_none_the_audit_log(
+    as_system: dict[str, Cluster],
+) -> None:
+    for system in ("edu", "health", "edu-y"):
+        assert read(as_system[system], "control.checkpoints") is None
+        assert write(as_system[system], "control.checkpoints") == NOT_ALLOWED
+        assert read(as_system[system], "control.audit") == NOT_ALLOWED
 
 
 def test_bus_cannot_write_what_a_provider_says(as_system: dict[str, Cluster]) -> None:
@@ -112,10 +127,38 @@ def test_bus_cannot_write_what_a_provider_says(as_system: dict[str, Cluster]) ->
     assert write(as_system["bus"], "quarantine.town") is None
 
 
+def test_changes_are_announced_before_they_are_made_and_none_where_there_is_none(
+    admin: Administration,
+) -> None:
+    rights, told = rights_of(EXCHANGE, NOW), list[AccessDiff]()
+    reconcile(admin, frozenset(), unannounced)
+
+    def announce(diff: AccessDiff) -> None:
+        assert find_drift(admin, rights) == diff
+        told.append(diff)
+
+    assert reconcile(admin, rights, announce) == told[0]
+    reconcile(admin, rights, announce)
+    assert len(told) == 1
+
+
+def test_what_can_not_be_put_on_record_is_not_done(admin: Administration) -> None:
+    rights = rights_of(EXCHANGE, NOW)
+    reconcile(admin, frozenset(), unannounced)
+    before = find_drift(admin, rights)
+
+    def refuse(_: AccessDiff) -> None:
+        raise Unavailable("PostgreSQL does not answer")
+
+    with pytest.raises(Unavailable):
+        reconcile(admin, rights, refuse)
+    assert find_drift(admin, rights) == before
+
+
 def test_reconciling_twice_changes_nothing(admin: Administration) -> None:
     rights = rights_of(EXCHANGE, NOW)
-    reconcile(admin, rights)
-    assert reconcile(admin, rights).is_empty
+    reconcile(admin, rights, unannounced)
+    assert reconcile(admin, rights, unannounced).is_empty
     assert find_drift(admin, rights).is_empty
 
 
@@ -148,7 +191,7 @@ HAND_MADE = {
 @pytest.mark.parametrize("made", HAND_MADE.values(), ids=HAND_MADE.keys())
 def test_entry_made_by_hand_is_found_and_removed(admin: Administration, made: AclBinding) -> None:
     rights = rights_of(EXCHANGE, NOW)
-    reconcile(admin, rights)
+    reconcile(admin, rights, unannounced)
     for answer in admin.client.create_acls([made]).values():
         answer.result(10)
     _until_seen(admin, rights)
@@ -157,7 +200,7 @@ def test_entry_made_by_hand_is_found_and_removed(admin: Administration, made: Ac
     assert [(one.principal, one.resource, one.name, one.host) for one in drift.surplus] == [
         (made.principal, kind, made.name, made.host)
     ]
-    assert reconcile(admin, rights) == drift
+    assert reconcile(admin, rights, unannounced) == drift
     assert find_drift(admin, rights).is_empty
 
 
@@ -169,7 +212,7 @@ def _until_seen(admin: Administration, rights: frozenset[Right]) -> None:
 
 def test_entry_of_a_super_user_is_left_alone(admin: Administration, admin_cluster: Cluster) -> None:
     rights = rights_of(EXCHANGE, NOW)
-    reconcile(admin, rights)
+    reconcile(admin, rights, unannounced)
     made = _by_hand(f"User:{admin_cluster.principal}")
     for answer in admin.client.create_acls([made]).values():
         answer.result(10)
@@ -181,7 +224,7 @@ def test_system_named_like_a_super_user_is_refused(
 ) -> None:
     named_alike = region({"town": {admin_cluster.principal: ["schools"]}})
     with pytest.raises(DocumentError, match="super user"):
-        reconcile(admin, rights_of(named_alike, NOW))
+        reconcile(admin, rights_of(named_alike, NOW), unannounced)
 
 
 def test_entry_without_words_in_the_library_is_told_and_blocks_nothing() -> None:
@@ -200,8 +243,8 @@ def test_entry_without_words_in_the_library_is_told_and_blocks_nothing() -> None
 
 
 def test_rights_of_nobody_take_everything_away(admin: Administration) -> None:
-    reconcile(admin, rights_of(EXCHANGE, NOW))
-    removed = reconcile(admin, frozenset())
+    reconcile(admin, rights_of(EXCHANGE, NOW), unannounced)
+    removed = reconcile(admin, frozenset(), unannounced)
     assert AccessEntry.of(
         next(
             right
@@ -209,4 +252,4 @@ def test_rights_of_nobody_take_everything_away(admin: Administration) -> None:
             if right.resource is Resource.TOPIC and right.operation is Permitted.WRITE
         )
     ) in set(removed.surplus)
-    assert reconcile(admin, frozenset()).is_empty
+    assert reconcile(admin, frozenset(), unannounced).is_empty

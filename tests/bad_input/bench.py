@@ -107,7 +107,7 @@ def _leave_topic(admin: Administration, region: Region, now: datetime) -> None:
         )
         for operation in (Permitted.WRITE, Permitted.DESCRIBE)
     }
-    reconcile(admin, rights_of(region, now) | rights)
+    reconcile(admin, rights_of(region, now) | rights, lambda _: None)
 
 
 async def _plant_bombs(installation: Installation) -> None:

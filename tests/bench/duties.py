@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bus.agents.enforce import IN_FLIGHT_BATCHES_MAX
 from bus.agents.worker import OBJECTS_PER_LOOK_FOR_CYCLES
+from bus.audit.leaf import outcomes, outcomes_root
 from bus.catalogue.documents import read_documents, render_key
 from bus.catalogue.parties import BUS, SigningKey
 from bus.catalogue.region import parse_region
@@ -111,12 +112,13 @@ def _duties(steps: dict[str, dict[str, Any]]) -> dict[str, float]:
         "plan what is accepted": at["plan without views"],
         "cut the view for half": at["plan"] - at["plan without views"] - at["sign half"],
         "sign the view for half": at["sign half"],
+        "outcomes and root for the audit log": at["leaf"],
         "produce: build Kafka's batches": at["produce"],
         "looks for cycles of garbage": at["all, with the worker's looks"]
         - at["all, without looks"],
         "the same, as Python is set": at["all, with Python's looks"] - at["all, without looks"],
     }
-    total = at["parse"] + at["judge"] + at["plan"] + at["produce"]
+    total = at["parse"] + at["judge"] + at["plan"] + at["leaf"] + at["produce"]
     return {name: round(cost, 2) for name, cost in {**differences, "all": total}.items()}
 
 
@@ -135,6 +137,7 @@ def _steps(given: _Material) -> dict[str, Callable[[], object]]:
         """Do all, and keep as much as a worker has on its way."""
         judged = _judge(given.signed, given.whole)
         planned = _planned(judged, given, given.whole)
+        _leaf(judged)
         loop.run_until_complete(producer.send(planned))
         in_flight.append((judged, planned))
 
@@ -148,6 +151,7 @@ def _steps(given: _Material) -> dict[str, Callable[[], object]]:
         "plan without views": lambda: _planned(verdicts, given, given.without_views),
         "plan": lambda: _planned(verdicts, given, given.whole),
         "sign half": lambda: sign(_copies(bare_view), given.signer),
+        "leaf": lambda: _leaf(verdicts),
         "produce": lambda: loop.run_until_complete(producer.send(deliveries)),
         "all, without looks": partial(_looking, 0, whole),
         "all, with the worker's looks": partial(_looking, OBJECTS_PER_LOOK_FOR_CYCLES, whole),
@@ -171,6 +175,10 @@ def _judge(records: Sequence[Any], snapshot: Snapshot) -> list[Any]:
 
 def _planned(verdicts: Sequence[Any], given: _Material, snapshot: Snapshot) -> list[Delivery]:
     return plan(verdicts, snapshot=snapshot, signer=given.signer)
+
+
+def _leaf(verdicts: Sequence[Any]) -> str:
+    return outcomes_root(_SEED, f"{INBOUND}/0/0", outcomes(INBOUND, 0, verdicts))
 
 
 def _copies(deliveries: Sequence[Delivery]) -> list[Delivery]:

@@ -13,6 +13,7 @@ from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.verify.check import verify
 from bus.wiring import Installation
+from tests.chaos.audit_read import audited
 from tests.chaos.consumers import CONSUMERS, Consumer, delivered, entitled, feed_of
 from tests.chaos.evidence import Evidence
 from tests.chaos.history import History
@@ -39,6 +40,7 @@ async def collect(
     layouts = layouts_of(snapshot.region.contracts.values(), snapshot.region.lock)
     law = await verify(cluster, installation.fund_dsn(), layouts, progress=lambda _: None)
     fund = await asyncio.to_thread(Tables(installation.fund_dsn(), reader.decoders, history).read)
+    ends = await inbound_ends(cluster)
     return Evidence(
         accepted=accepted,
         views=views,
@@ -49,7 +51,11 @@ async def collect(
         quarantine=fund.quarantine,
         delivered=[one for who, path in taken.items() for one in delivered(who, path)],
         entitled=[entitled(who, snapshot) for who in CONSUMERS],
-        law=[*balances(law), *outcomes(await inbound_ends(cluster), accepted, fund.quarantine)],
+        law=[
+            *balances(law),
+            *outcomes(ends, accepted, fund.quarantine),
+            *await audited(cluster, snapshot, ends),
+        ],
     )
 
 

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from bus.audit.spans import spans_of
 from bus.verify.law import Verification
+from tests.audit.test_spans import leaf
+from tests.chaos.audit_read import told_of
 from tests.chaos.evidence import LogRecord, Place, QuarantineRow
 from tests.chaos.laws import balances, outcomes
 from tests.verify.sample_laws import ACCEPTED, INBOUND, LAW
@@ -69,3 +72,15 @@ def test_every_inbound_offset_has_an_outcome_whatever_the_product_says() -> None
     assert (lacking.missing, lacking.surplus) == (1, 0)
     (beyond,) = outcomes(ends, accepted, [set_aside_from(1), set_aside_from(3)])
     assert (beyond.missing, beyond.surplus) == (0, 1)
+
+
+def test_an_inbound_offset_without_a_leaf_is_missing_in_the_audit() -> None:
+    topic = "in.town.roads"
+    spans = spans_of([leaf(2, 5), leaf(5, 7), leaf(5, 7, root="x"), leaf(8, 12)])
+    ends = {(topic, 0): 10, (topic, 1): 3, (topic, 2): 0}
+    found = {one.place: (one.missing, one.surplus) for one in told_of(spans, ends)}
+    assert found == {
+        f"audit of {topic}/0": (3, 1),
+        f"audit of {topic}/1": (3, 0),
+        f"audit of {topic}/2": (0, 0),
+    }

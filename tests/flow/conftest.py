@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from bus.settings import Settings
 from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import ROOT
+from tests.flow.audit_bench import Bench, housekeeper
 
 REGION = ROOT / "deploy/samara/region.yaml"
 
@@ -68,3 +69,10 @@ async def _in_force(installation: Installation) -> Mapping[str, bytes]:
     async with CatalogueReader(cluster) as reader:
         await reader.read_to_end()
         return dict(reader.documents())
+
+
+@pytest.fixture
+async def bench(installation: Installation) -> AsyncIterator[Bench]:
+    """Keep house for the audit log, when it is told to."""
+    async with housekeeper(installation) as made:
+        yield made

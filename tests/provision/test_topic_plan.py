@@ -23,7 +23,9 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "accepted.roads",
         "accepted.schools",
         "ask.town",
+        "control.audit",
         "control.catalogue",
+        "control.checkpoints",
         "control.gate",
         "control.refusals",
         "in.town.roads",
@@ -38,7 +40,9 @@ def test_every_topic_of_the_region_is_planned() -> None:
 
 def test_data_topics_have_one_partition_count_and_are_not_compacted() -> None:
     for name, spec in topics_of(EXCHANGE, replication_factor=1).items():
-        if name == "_schemas" or name.startswith(("control.", "ask.", "reply.")):
+        if name == "control.audit":
+            assert spec.partitions == 4  # whatever the region's data topics have
+        elif name == "_schemas" or name.startswith(("control.", "ask.", "reply.")):
             assert spec.partitions == 1
         else:
             assert spec.partitions == 5
@@ -50,6 +54,13 @@ def test_catalogue_and_schemas_are_compacted_and_kept_for_ever() -> None:
     for name in ("control.catalogue", "_schemas"):
         assert planned[name].config["cleanup.policy"] == "compact"
         assert "retention.ms" not in planned[name].config
+
+
+def test_the_audit_log_and_its_checkpoints_are_kept_for_ever_and_never_compacted() -> None:
+    planned = topics_of(EXCHANGE, replication_factor=1)
+    for name in ("control.audit", "control.checkpoints"):
+        assert planned[name].config["cleanup.policy"] == "delete"
+        assert planned[name].config["retention.ms"] == "-1"
 
 
 def test_what_is_set_aside_may_be_larger_than_what_came_in() -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bus.audit.notes import create_audit_tables
 from bus.fund.tables import apply_tables
 from bus.postgres.session import Session
 from tests.factories import DATASET
@@ -17,6 +18,7 @@ __all__ = ["empty_dsn", "postgres", "session"]
 
 @pytest.fixture
 async def dsn(empty_dsn: str, session: Session) -> str:
+    await create_audit_tables(session)
     await apply_tables(session, {DATASET: LAYOUTS[DATASET]})
     return empty_dsn
 

@@ -179,6 +179,7 @@ async def served(dsn: str) -> AsyncIterator[World]:
             clock=lambda: made.now,
             openings=Openings(nowhere, REGION.partitions),
             url=URL,
+            audit_key=AUDIT_KEY,
         ) as routes,
         TestClient(TestServer(application(routes))) as client,
     ):
@@ -195,6 +196,7 @@ def values_of(content: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     return [record["values"] for record in content["records"]]
 
 
+AUDIT_KEY = b"\x05" * 32
 SCHOOL = unsigned(key="63-0001")
 """In the City of Samara, which the agreement of health shows."""
 SYZRAN_SCHOOL = unsigned(key="63-0002", oktmo="36735000")

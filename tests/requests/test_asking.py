@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from bus.audit.note import NoteKind, key_mark
+from bus.audit.notes import every_note
 from bus.catalogue.agreement import Suspension
 from bus.catalogue.decision import Side
 from bus.gateway.data_requests import AT_ONCE_OF_ONE_MAX
@@ -22,8 +24,9 @@ from bus.wire.http_signature import sign_request
 from bus.wire.load_page import parse_record
 from bus.wire.request_answer import answer_topic, parse_answer
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
-from tests.factories import VALID, Raw, unsigned
+from tests.factories import DATASET, VALID, Raw, unsigned
 from tests.requests.ground import (
+    AUDIT_KEY,
     EDUCATION,
     HEALTH,
     PORTAL,
@@ -63,6 +66,19 @@ async def test_what_the_fund_has_is_answered_at_once_cut_as_the_view_is_and_sign
     assert (record["partition"], record["offset"]) == (2, 0)
     assert is_genuine(content)
     assert not is_genuine({**content, "id": named(PORTAL, uuid4())})
+
+
+async def test_what_is_given_is_noted_before_and_what_is_not_there_is_not(
+    world: World, session: Session
+) -> None:
+    await world.fund_has(SCHOOL)
+    await world.asks(HEALTH, key="63-0001")
+    await world.asks(HEALTH, key="63-9999")
+    (note,) = [one async for one in every_note(session)]
+    assert (note.kind, note.dataset) == (NoteKind.READ, DATASET)
+    assert note.keys == (key_mark(AUDIT_KEY, DATASET, "63-0001"),)
+    assert (note.content["system"], note.content["agreements"]) == (HEALTH, [AGREED.id])
+    assert "63-0001" not in note.text
 
 
 def is_genuine(content: dict[str, object]) -> bool:

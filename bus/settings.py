@@ -46,7 +46,9 @@ class GatewaySettings(BaseModel):
         description="address under which systems reach the gateway, without a path",
         pattern=r"^https://[^/]+$",
     )
-    ca_file: Path = Field(description="PEM of the authority that signed its certificate")
+    ca_file: Path = Field(
+        description="PEM of the authority that signed its certificate, and those of systems"
+    )
     listen_host: str = Field(default="127.0.0.1", description="address that it listens on")
     listen_port: int = Field(default=8443, ge=1, le=65_535, description="port that it listens on")
     certificate_file: Path | None = Field(

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
-from bus.access.credentials import SystemCredentials, load_audit_key, load_credentials
+from bus.access.credentials import (
+    SystemCredentials,
+    load_audit_key,
+    load_credentials,
+    load_password,
+)
+from bus.catalogue.parties import GATEWAY
 from bus.client.gateway import Gateway
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.cluster import Cluster
@@ -60,17 +66,23 @@ class Installation:
 
     def cluster_with(self, credentials: SystemCredentials) -> Cluster:
         """Reach Kafka with credentials already read."""
+        return self._cluster(credentials.principal, credentials.password)
+
+    def cluster_as_gateway(self) -> Cluster:
+        """Reach Kafka as the gateway, which has a password and no key of its own.
+
+        Raises:
+            DocumentError: No system has delegated a key here.
+        """
+        return self._cluster(GATEWAY, load_password(self.home, GATEWAY))
+
+    def _cluster(self, principal: SystemCode, password: str) -> Cluster:
         if self.settings.kafka is None:
             engines = self._local_engines("Kafka", "BUS_KAFKA__BOOTSTRAP")
             bootstrap, ca_file = engines.kafka_bootstrap, engines.kafka_ca_file
         else:
             bootstrap, ca_file = self.settings.kafka.bootstrap, self.settings.kafka.ca_file
-        return Cluster(
-            bootstrap=bootstrap,
-            ca_file=ca_file,
-            principal=credentials.principal,
-            password=credentials.password,
-        )
+        return Cluster(bootstrap=bootstrap, ca_file=ca_file, principal=principal, password=password)
 
     def gateway_as(self, system: SystemCode) -> Gateway:
         """Reach the bus's gateway as an information system.

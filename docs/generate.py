@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from typer.core import TyperGroup
 
 from bus.cli.main import app
+from bus.gateway.described import document
 from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, RecordId, SystemCode
 from bus.model.record import Envelope, Lane, Operation
 from bus.observe.explain import Explanation, Subject, codes, explain_all
@@ -259,6 +260,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, page in PAGES.items():
         (FOLDER / name).write_text(NOTE + page(), encoding="utf-8")
+    (FOLDER / "openapi.json").write_text(document(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@
     <home>/secrets/systems/<system>/    0700
         password                        0600  of the Kafka user of the system's name
         <system>.<n>.key                0600  Ed25519, PKCS8 PEM
+        <system>.<n>.pem                0600  a certificate over that key, for the gateway
         audit.hmac                      0600  of the bus alone: seals what the audit log holds
-    <home>/keys/<system>.<n>.yaml             its public half, a document of the catalogue
+    <home>/secrets/gateway/             0700
+        <system>.gateway-<n>.key        0600  that the system delegated to the gateway
+    <home>/keys/<key id>.yaml                 the public half, a document of the catalogue
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bus.catalogue.documents import parse_key
 from bus.catalogue.parties import BUS, SigningKey
+from bus.catalogue.shapes import DELEGATED
 from bus.errors import DocumentError
 from bus.model.identifiers import KeyId, SystemCode
 from bus.texts import message
@@ -28,6 +32,7 @@ from bus.texts import message
 USED_AFTER: Final = timedelta(minutes=10)
 """A new key signs nothing before: the catalogue has to know it, and clocks may differ."""
 _SYSTEMS: Final = Path("secrets") / "systems"
+_GATEWAY_KEYS: Final = Path("secrets") / "gateway"
 _PUBLIC_KEYS: Final = Path("keys")
 
 
@@ -54,9 +59,9 @@ def load_credentials(home: Path, system: SystemCode, moment: datetime) -> System
     Raises:
         DocumentError: The system was not enrolled here, or a file can't be read.
     """
-    password = _content(password_file(home, system), system).decode().strip()
+    password = load_password(home, system)
     numbers = key_numbers(home, system)
-    if not password or not numbers:
+    if not numbers:
         raise _not_enrolled(system_folder(home, system), system)
     number = _signing_number(home, system, numbers, moment)
     path = private_key_file(home, system, number)
@@ -110,6 +115,18 @@ def load_audit_key(home: Path) -> bytes:
     return _content(audit_key_file(home), BUS)
 
 
+def load_password(home: Path, system: SystemCode) -> str:
+    """Read the password of a Kafka user alone.
+
+    Raises:
+        DocumentError: The user was not enrolled here, or the file can't be read.
+    """
+    password = _content(password_file(home, system), system).decode().strip()
+    if not password:
+        raise _not_enrolled(system_folder(home, system), system)
+    return password
+
+
 def load_signing_key(path: Path) -> Ed25519PrivateKey:
     """Read a private key's file.
 
@@ -142,6 +159,26 @@ def audit_key_file(home: Path) -> Path:
 def private_key_file(home: Path, system: SystemCode, number: int) -> Path:
     """File of one of the system's signing keys."""
     return system_folder(home, system) / f"{key_id_of(system, number)}.key"
+
+
+def certificate_file(home: Path, system: SystemCode, number: int) -> Path:
+    """File of the certificate over one of the system's signing keys."""
+    return system_folder(home, system) / f"{key_id_of(system, number)}.pem"
+
+
+def gateway_key_folder(home: Path) -> Path:
+    """Folder of the private keys that systems delegated to the gateway."""
+    return home / _GATEWAY_KEYS
+
+
+def delegated_key_file(home: Path, key_id: KeyId) -> Path:
+    """File of one private key that a system delegated to the gateway."""
+    return gateway_key_folder(home) / f"{key_id}.key"
+
+
+def delegated_key_id(system: SystemCode, number: int) -> KeyId:
+    """Name a key that a system delegates; numbers count from 1."""
+    return KeyId(f"{system}.{DELEGATED}{number}")
 
 
 def public_key_file(home: Path, key_id: KeyId) -> Path:

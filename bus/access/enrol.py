@@ -1,5 +1,7 @@
 """Enrolling a system: a password that Kafka knows and a key that the catalogue knows.
 
+Where the platform's own certificate authority is here, a certificate over that key too.
+
 The files under the installation's home are the truth. Enrolling again keeps them, mends their
 modes, writes a lost public document anew and sets the password on the cluster again: Kafka tells
 nobody which password it holds, so setting it is the only way to be sure of it.
@@ -30,9 +32,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bus.access.credentials import (
     audit_key_file,
+    certificate_file,
     key_id_of,
     key_numbers,
     load_credentials,
+    load_password,
     load_signing_key,
     password_file,
     private_key_file,
@@ -43,8 +47,11 @@ from bus.access.credentials import (
 from bus.access.secret_file import OWNER_ONLY_FILE, make_private_folder, write_once
 from bus.catalogue.documents import render_key
 from bus.catalogue.parties import BUS, SigningKey
+from bus.catalogue.shapes import is_delegated_key
 from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
+from bus.local.certificates import ensure_system_certificate
+from bus.local.layout import Layout
 from bus.model.identifiers import KeyId, SystemCode
 from bus.process.replacing import replace_file
 from bus.texts import message
@@ -114,8 +121,17 @@ def enrol_all(
         )
         for system in enrolled
     )
-    _set_passwords(home, admin, enrolled, now)
+    _set_passwords(home, admin, enrolled)
     return enrolments
+
+
+def admit(home: Path, admin: Administration, principal: SystemCode) -> None:
+    """Give a Kafka user its password, and no key: one that signs nothing under its own name.
+
+    Raises: as `enrol_all`.
+    """
+    _ensure_password(home, principal)
+    _set_passwords(home, admin, (principal,))
 
 
 def _ensure_password(home: Path, system: SystemCode) -> bool:
@@ -136,15 +152,23 @@ def _ensure_key(home: Path, system: SystemCode, now: datetime) -> bool:
     that the key was revoked. The key of one whose secret was lost keeps its number too, for what
     it signed must stay provable.
     """
-    # Why not `now`: the brokers' clock, by which signatures are judged, may be behind ours.
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    day = begin_of_day(now)
     numbers = key_numbers(home, system)
     if numbers:
         for number in numbers:
             _publish_key(home, system, number, day)
+            _certify(home, system, number, now)
         return False
     number = max(public_key_numbers(home, system), default=0) + 1
     return make_key(home, system, number, valid_from=day)
+
+
+def begin_of_day(now: datetime) -> datetime:
+    """Give the beginning of a day, UTC, from which a first key is valid.
+
+    Why not `now`: the brokers' clock, by which signatures are judged, may be behind ours.
+    """
+    return now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def make_key(home: Path, system: SystemCode, number: int, *, valid_from: datetime) -> bool:
@@ -158,31 +182,62 @@ def make_key(home: Path, system: SystemCode, number: int, *, valid_from: datetim
 
     Returns: Whether it is new; False where another process has just made it.
     """
-    pem = Ed25519PrivateKey.generate().private_bytes(
-        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
-    )
-    is_new = write_once(private_key_file(home, system, number), pem)
+    is_new = write_once(private_key_file(home, system, number), new_private_key())
     _publish_key(home, system, number, valid_from)
+    _certify(home, system, number, valid_from)
     return is_new
 
 
 def _publish_key(home: Path, system: SystemCode, number: int, valid_from: datetime) -> None:
-    path = private_key_file(home, system, number)
+    path, key_id = private_key_file(home, system, number), key_id_of(system, number)
     path.chmod(OWNER_ONLY_FILE)
-    document = public_key_file(home, key_id_of(system, number))
-    if document.exists():
-        return
-    document.parent.mkdir(mode=_READABLE_FOLDER, parents=True, exist_ok=True)
-    public_half = SigningKey(
-        key_id=key_id_of(system, number),
+    document = public_key_file(home, key_id)
+    if not document.exists():
+        write_public_half(document, path, key_id, system, valid_from)
+
+
+def _certify(home: Path, system: SystemCode, number: int, now: datetime) -> None:
+    if system == BUS:
+        return  # which asks the gateway for nothing
+    public_key = load_signing_key(private_key_file(home, system, number)).public_key()
+    certificate = certificate_file(home, system, number)
+    ensure_system_certificate(Layout.of(home), certificate, system, public_key, now)
+
+
+def write_public_half(
+    document: Path, private: Path, key_id: KeyId, system: SystemCode, valid_from: datetime
+) -> None:
+    """Write the catalogue's document of a private key.
+
+    Args:
+        document: To write.
+        private: File of the private key.
+        key_id: Of both halves; one with a delegated key's name says so in its document.
+        system: Whose key it is.
+        valid_from: Aware; included.
+
+    Raises:
+        DocumentError: The private key can't be read.
+    """
+    key = SigningKey(
+        key_id=key_id,
         system=system,
         algorithm="ed25519",
-        public_key=load_signing_key(path).public_key().public_bytes_raw(),
+        public_key=load_signing_key(private).public_key().public_bytes_raw(),
         valid_from=valid_from,
         valid_to=None,
         revoked_at=None,
+        is_delegated=is_delegated_key(key_id),
     )
-    replace_file(document, render_key(public_half))
+    document.parent.mkdir(mode=_READABLE_FOLDER, parents=True, exist_ok=True)
+    replace_file(document, render_key(key))
+
+
+def new_private_key() -> bytes:
+    """Make a signing key, as PEM."""
+    return Ed25519PrivateKey.generate().private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
 
 
 def _known_users(admin: Administration) -> frozenset[str]:
@@ -191,11 +246,9 @@ def _known_users(admin: Administration) -> frozenset[str]:
     return frozenset(settled(answer, message("doing.access.reading_users")))
 
 
-def _set_passwords(
-    home: Path, admin: Administration, systems: tuple[SystemCode, ...], now: datetime
-) -> None:
+def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode, ...]) -> None:
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, _ITERATIONS)
-    passwords = {system: load_credentials(home, system, now).password for system in systems}
+    passwords = {system: load_password(home, system) for system in systems}
     answers = admin.client.alter_user_scram_credentials(
         [
             UserScramCredentialUpsertion(system, scram, password.encode())

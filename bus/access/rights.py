@@ -4,6 +4,7 @@ An information system may reach what its agency provides, what an agreement in f
 the catalogue, the schemas and the audit log's checkpoints, and consumer groups and transactions
 under its own name. Nobody but the bus writes accepted records, views, quarantine or the catalogue;
 nobody is a super user.
+The gateway writes inbound topics of systems that gave it a key that is valid now, and reads none.
 
 A prefix ends with a dot and codes hold none, so `edu.` never covers what belongs to `edu-x`.
 Idempotent producing needs no right of its own beside WRITE on a topic.
@@ -19,7 +20,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from bus.catalogue.granted import Grant, granted
-from bus.catalogue.parties import BUS, Agency, System
+from bus.catalogue.parties import BUS, GATEWAY, Agency, System
 from bus.catalogue.region import Region
 from bus.model.identifiers import SystemCode
 from bus.wire import topics
@@ -69,7 +70,7 @@ class Right:
 
 def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
     """Decide every right that holds at a moment, which is aware."""
-    rights = set(_of_the_bus())
+    rights = {*_of_the_bus(), *_of_the_gateway(region, moment)}
     consumers = {agreement.consumer for agreement in region.agreements}
     for agency in region.agencies.values():
         for system in agency.systems:
@@ -90,6 +91,20 @@ def _of_the_bus() -> Iterator[Right]:
         yield _right(BUS, Resource.TOPIC, prefix, Permitted.WRITE)
     yield _right(BUS, Resource.TOPIC, topics.SCHEMAS, Permitted.READ)
     yield from _under_its_own_name(BUS)
+
+
+def _of_the_gateway(region: Region, moment: datetime) -> Iterator[Right]:
+    """Give what systems have delegated: a revoked key takes the right away with it."""
+    delegating = {
+        key.system for key in region.keys.values() if key.is_delegated and key.is_valid_at(moment)
+    }
+    for agency in region.agencies.values():
+        for system in agency.systems:
+            if system.code in delegating:
+                for dataset in system.provides:
+                    topic = topics.inbound(agency.code, dataset)
+                    yield _right(GATEWAY, Resource.TOPIC, topic, Permitted.WRITE)
+                    yield _right(GATEWAY, Resource.TOPIC, topic, Permitted.DESCRIBE)
 
 
 def _of_system(agency: Agency, system: System) -> Iterator[Right]:

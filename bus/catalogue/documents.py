@@ -139,4 +139,6 @@ def render_key(key: SigningKey) -> bytes:
         lines.append(f"valid_to: {key.valid_to.isoformat()}")
     if key.revoked_at is not None:
         lines.append(f"revoked_at: {key.revoked_at.isoformat()}")
+    if key.is_delegated:
+        lines.append("held_by: gateway")
     return ("\n".join(lines) + "\n").encode()

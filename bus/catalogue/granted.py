@@ -49,13 +49,18 @@ def granted(
 
 
 def next_turn(region: Region, moment: datetime) -> datetime | None:
-    """Tell the first moment after another at which an agreement may begin or cease to grant.
+    """Tell the first moment after another at which rights may begin or cease.
 
     Args:
-        region: Whose agreements.
+        region: Whose agreements, and whose keys that are delegated to the gateway.
         moment: Aware.
 
     Returns: Aware; None where nothing turns any more unless documents change.
     """
-    turns = (turn for agreement in region.agreements for turn in agreement.turns)
+    turns = [turn for agreement in region.agreements for turn in agreement.turns]
+    for key in region.keys.values():
+        if key.is_delegated:
+            turns += [
+                turn for turn in (key.valid_from, key.valid_to, key.revoked_at) if turn is not None
+            ]
     return min((turn for turn in turns if turn > moment), default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Literal
 
 from bus.contracts.rules import Text
@@ -11,6 +11,8 @@ from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, SystemCode
 
 BUS: Final = SystemCode("bus")
 """The bus itself, as a Kafka principal and as the signer of views; no agency's system."""
+GATEWAY: Final = SystemCode("bus-gateway")
+"""The gateway as a Kafka principal; it writes for systems that gave it a key, and reads nothing."""
 KAFKA_SUPER_USERS: Final = frozenset({SystemCode("bus-admin"), SystemCode("bus-broker")})
 """Users of the local platform whom no right limits; no system may be named like one."""
 
@@ -56,3 +58,10 @@ class SigningKey:
     """Aware, UTC; excluded; None: no end planned."""
     revoked_at: datetime | None
     """Aware, UTC; signatures from this moment on are refused."""
+    is_delegated: bool = False
+    """Its private half lies with the gateway, which signs what the system sends over HTTP."""
+
+    def is_valid_at(self, moment: datetime) -> bool:
+        """Tell whether a signature of this moment counts."""
+        ends = [end for end in (self.valid_to, self.revoked_at) if end is not None]
+        return self.valid_from <= moment < min(ends, default=datetime.max.replace(tzinfo=UTC))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bus.catalogue.parties import BUS, KAFKA_SUPER_USERS
+from bus.catalogue.parties import BUS, GATEWAY, KAFKA_SUPER_USERS
 from bus.catalogue.shapes import AgencyShape, AgreementShape
 from bus.catalogue.sources import Source, Sources
 from bus.contracts.contract import Contract
@@ -61,7 +61,7 @@ class _References:
 
     def agencies(self) -> None:
         files: dict[str, Words] = dict.fromkeys(
-            (BUS, *KAFKA_SUPER_USERS), message("error.catalogue.the_bus_itself")
+            (BUS, GATEWAY, *KAFKA_SUPER_USERS), message("error.catalogue.the_bus_itself")
         )
         for source in self._sources.agencies:
             for index, system in enumerate(source.written.systems):

@@ -224,6 +224,7 @@ def key_of(shape: KeyShape) -> SigningKey:
         valid_from=shape.valid_from.astimezone(UTC),
         valid_to=_utc(shape.valid_to),
         revoked_at=_utc(shape.revoked_at),
+        is_delegated=shape.held_by is not None,
     )
 
 

@@ -35,6 +35,13 @@ FieldName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$"
 Oktmo = Annotated[str, StringConstraints(pattern=r"^[0-9]{8}([0-9]{3})?$")]
 KEY_ID_PATTERN = r"^[a-z][a-z0-9-]{0,46}[a-z0-9]\.[a-z0-9-]{1,32}$"
 PUBLIC_KEY_SIZE_BYTES = 32
+DELEGATED = "gateway-"
+"""How the second part of a key's id begins where the gateway holds its private half."""
+
+
+def is_delegated_key(key_id: KeyId) -> bool:
+    """Tell by its id alone whether the gateway holds a key: whoever has a record can see it."""
+    return key_id.partition(".")[2].startswith(DELEGATED)
 
 
 class _Document(BaseModel):
@@ -200,6 +207,14 @@ class KeyShape(_Document):
     valid_from: AwareDatetime
     valid_to: AwareDatetime | None = None
     revoked_at: AwareDatetime | None = None
+    held_by: Literal["gateway"] | None = None
+    """Who has the private half, where that is not the system itself."""
+
+    @model_validator(mode="after")
+    def _tells_its_holder_by_its_name(self) -> Self:
+        if (self.held_by is not None) != is_delegated_key(self.key_id):
+            raise ValueError(message("error.catalogue.expects.key_of_holder"))
+        return self
 
     @field_validator("key_id")
     @classmethod

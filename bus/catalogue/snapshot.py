@@ -39,6 +39,8 @@ class TrustedKey:
     """Included, milliseconds since 1970 UTC."""
     valid_until_ms: int
     """Excluded; the earlier of the planned end and a revocation."""
+    is_delegated: bool = False
+    """The gateway signs with it; it proves no request."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -265,6 +267,7 @@ def _trusted_keys(region: Region) -> dict[KeyId, TrustedKey]:
             public_key=key.public_key,
             valid_from_ms=instant_ms(key.valid_from),
             valid_until_ms=_end_ms(key),
+            is_delegated=key.is_delegated,
         )
         for key_id, key in region.keys.items()
         if key.system in owners

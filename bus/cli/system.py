@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from bus.access.delegate import delegate as delegate_key
 from bus.catalogue.parties import BUS
+from bus.catalogue.region import Region
 from bus.cli.context import installation, now, region
 from bus.cli.output import JsonOption, heading, headings, print_json, print_table
 from bus.errors import DocumentError
@@ -32,17 +35,9 @@ def enrol(
 
     Example: bus system enrol edu-registry
     """
-    known = [system.code for agency in region().agencies.values() for system in agency.systems]
+    known = _codes(region())
     wanted = [SystemCode(code) for code in systems] if systems else [BUS, *known]
-    strangers = sorted(set(wanted) - {BUS, *known})
-    if strangers:
-        raise DocumentError(
-            message(
-                "error.cli.no_such_system",
-                systems=", ".join(strangers),
-                known=", ".join(sorted(known)),
-            )
-        )
+    _refuse_strangers(wanted, [BUS, *known])
     current = installation()
     admin = connect_admin(current.cluster_as_admin())
     enrolments = enrol_noted(current.home, admin, wanted, now(), current.fund_dsn())
@@ -52,4 +47,47 @@ def enrol(
         print_table(
             headings("system", "signing_key", "new"),
             [[e.system, e.key_id, heading("yes" if e.is_new_key else "no")] for e in enrolments],
+        )
+
+
+@app.command()
+def delegate(
+    system: Annotated[str, typer.Argument(help="Code of the system that delegates.")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Let the gateway sign what a system sends over HTTP, with a key of its own.
+
+    The private key stays with the gateway; its document `<home>/keys/<system>.gateway-<n>.yaml`
+    says so, comes into force with the next `bus catalogue apply`, and revokes by `revoked_at`.
+
+    Example: bus system delegate edu-registry && bus catalogue apply
+    """
+    described = region()
+    _refuse_strangers([SystemCode(system)], _codes(described))
+    current = installation()
+    admin = connect_admin(current.cluster_as_admin())
+    made = delegate_key(current.home, admin, SystemCode(system), described.keys, now())
+    if json:
+        print_json(made)
+    else:
+        print_table(
+            headings("system", "signing_key", "new"),
+            [[made.system, made.key_id, heading("yes" if made.is_new else "no")]],
+        )
+
+
+def _codes(described: Region) -> list[SystemCode]:
+    return [system.code for agency in described.agencies.values() for system in agency.systems]
+
+
+def _refuse_strangers(wanted: Sequence[SystemCode], known: Sequence[SystemCode]) -> None:
+    strangers = sorted(set(wanted) - set(known))
+    if strangers:
+        raise DocumentError(
+            message(
+                "error.cli.no_such_system",
+                systems=", ".join(strangers),
+                known=", ".join(sorted(set(known) - {BUS})),
+            )
         )

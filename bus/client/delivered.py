@@ -54,7 +54,14 @@ def json_line(record: DeliveredRecord) -> str:
     Days and moments are written as ISO 8601 says (moments with a time zone in UTC, with `Z`),
     decimals as strings that keep every digit, UUIDs as their text, bytes in base64.
     """
-    content = {
+    return json.dumps(
+        content_of(record), ensure_ascii=False, separators=(",", ":"), default=as_text
+    )
+
+
+def content_of(record: DeliveredRecord) -> dict[str, object]:
+    """Give a record's members as `json_line` writes them; values of fields still as Python's."""
+    return {
         "agency": record.agency,
         "dataset": record.dataset,
         "key": record.key,
@@ -68,7 +75,6 @@ def json_line(record: DeliveredRecord) -> str:
         "position": str(record.position),
         "group": None if record.group is None else str(record.group),
     }
-    return json.dumps(content, ensure_ascii=False, separators=(",", ":"), default=as_text)
 
 
 def as_text(value: object) -> str:

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlencode
+from uuid import uuid4
 
 import aiohttp
 from yarl import URL
@@ -131,6 +132,7 @@ class GatewaySession:
             private_key=gateway.private_key,
             created_s=int(self._clock().timestamp()),
             body=body,
+            nonce=None if body is None else uuid4().hex,
         )
         try:
             async with self._session.request(

@@ -102,7 +102,7 @@ class RowEncoder:
         self._event_time_field = event_time_field
         self._operations = contract.operations
         self._encode = encoder(contract.newest.schema, schema_id)
-        self._defaults = _defaults(contract.newest.schema)
+        self._defaults = field_defaults(contract.newest.schema)
 
     def prepare(self, row: RowGiven, place: int) -> PreparedRow | UnsendableRow:
         """Encode one row.
@@ -197,7 +197,7 @@ def _key_text(value: object) -> str | None:
     return None
 
 
-def _defaults(schema: Mapping[str, Any]) -> dict[str, object]:
+def field_defaults(schema: Mapping[str, Any]) -> dict[str, object]:
     """Find what stands for a field that a row does not have.
 
     Why only these (and empty lists and maps): a default of a logical type is written as its base

@@ -13,13 +13,15 @@ from aiohttp.typedefs import Handler
 from aiokafka.errors import KafkaError
 
 from bus.errors import DocumentError, Unavailable
-from bus.gateway.problems import RETRY_AFTER_S, Problem
-from bus.texts import Language
+from bus.gateway.connections import Connection
+from bus.gateway.problems import Problem, language_of
 
 logger = logging.getLogger(__name__)
 
 ANSWER_S_MAX: Final = 60.0
-"""How long an answer may take."""
+"""How long an answer may take, or the beginning of one that is a stream of events."""
+LIMIT: Final = web.RequestKey("limit", asyncio.Timeout)
+"""What a stream of events lifts once it has begun."""
 _BODY_BYTES_MAX: Final = 1024 * 1024
 _TRY_AGAIN: Final = 503
 
@@ -30,24 +32,35 @@ def application(routes: Iterable[web.RouteDef]) -> web.Application:
     Args:
         routes: Of every room that is served; a path stands once.
     """
-    composed = web.Application(middlewares=[_answered], client_max_size=_BODY_BYTES_MAX)
+    composed = web.Application(middlewares=[_begun, _answered], client_max_size=_BODY_BYTES_MAX)
     composed.add_routes(routes)
     return composed
+
+
+@web.middleware
+async def _begun(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the connection that it is not idle."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.begin()
+    return await handler(request)
 
 
 @web.middleware
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer in time, and with words where it can't be done; values never reach the log."""
     try:
-        async with asyncio.timeout(ANSWER_S_MAX):
+        async with asyncio.timeout(ANSWER_S_MAX) as limit:
+            request[LIMIT] = limit
             return await handler(request)
     except Problem as problem:
         return _answer(request, problem)
     except web.HTTPException as problem:
         if problem.status < web.HTTPBadRequest.status_code:
             raise
-        path = request.path
-        return _answer(request, Problem(problem.status, "not_served", path=path))
+        answer = _answer(request, Problem(problem.status, "not_served", path=request.path))
+        if "Allow" in problem.headers:
+            answer.headers["Allow"] = problem.headers["Allow"]
+        return answer
     except TimeoutError:
         return _answer(request, Problem(_TRY_AGAIN, "too_slow", seconds=ANSWER_S_MAX))
     except DocumentError as problem:
@@ -63,7 +76,4 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _answer(request: web.Request, problem: Problem) -> web.Response:
-    asked = request.headers.get("Accept-Language", "")
-    language = Language.RU if asked.lower().startswith("ru") else Language.EN
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if problem.status == _TRY_AGAIN else None
-    return web.json_response(problem.content(language), status=problem.status, headers=headers)
+    return problem.answer(language_of(request.headers.get("Accept-Language", "")))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Final
 
 from aiohttp import web
 
-from bus.catalogue.snapshot import Snapshot
+from bus.gateway.admission import Admission
 from bus.gateway.answering import Answering
 from bus.gateway.asking import SESSIONS_MAX, SETTINGS, Asking
 from bus.gateway.inbox import Inbox
@@ -31,11 +30,9 @@ async def data_request_routes(
     *,
     cluster: Cluster,
     fund_dsn: str,
-    snapshot: Callable[[], Snapshot],
+    admission: Admission,
     signer: BatchSigner,
-    clock: Callable[[], datetime],
     openings: Openings,
-    url: str,
     audit_key: bytes,
 ) -> AsyncIterator[list[web.RouteDef]]:
     """Give the routes for the time of a block, which keeps their sessions open.
@@ -43,15 +40,13 @@ async def data_request_routes(
     Args:
         cluster: Reached as the bus.
         fund_dsn: Of the data fund.
-        snapshot: Gives the catalogue in force.
+        admission: Tells who asks.
         signer: With the bus's own key.
-        clock: Gives the present, aware.
         openings: Shared with first loads.
-        url: `https://host:port` under which systems reach this gateway.
         audit_key: Marks in the audit log which entries were given.
     """
     pool = SessionPool(fund_dsn, "bus requests", sessions_max=SESSIONS_MAX, settings=SETTINGS)
-    door = Door(snapshot=snapshot, clock=clock, url=url)
+    door = Door(admission=admission)
     places = Places(
         AT_ONCE_MAX,
         AT_ONCE_OF_ONE_MAX,

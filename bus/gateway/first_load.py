@@ -9,15 +9,17 @@ from datetime import UTC, datetime
 from typing import Final
 
 from aiohttp import web
+from pydantic import BaseModel, Field
 
 from bus.audit.note import Read, Way
 from bus.audit.notes import note_read
 from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
 from bus.client.subscription import Feed, feeds_of
 from bus.errors import DocumentError
-from bus.gateway.authentication import authenticated
+from bus.gateway.admission import Admission
 from bus.gateway.beginning import Beginning
 from bus.gateway.cutting import loaded_records
+from bus.gateway.endpoint import JSON, Answer, Endpoint
 from bus.gateway.fund_versions import (
     FROM_THE_START,
     FundVersion,
@@ -50,6 +52,38 @@ _SETTINGS: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 """A page is read along the primary key; on a young table the planner would sort the whole of it."""
 
 
+class PageQuery(BaseModel):
+    """Which page of a first load is wanted."""
+
+    token: str = Field(description="of the load, as its beginning gave it")
+    after: str | None = Field(default=None, description="`next` of the page before")
+    ids: str | None = Field(default=None, description="of a held group, instead of `after`")
+
+
+BEGIN: Final = Endpoint(
+    name="beginFirstLoad",
+    method="GET",
+    path="/first-load/{dataset}",
+    says="Begin to load all that the data fund has of a dataset for this system",
+    answers={200: Answer(says="a load for each topic that goes on from it", content={JSON: None})},
+    problems={403: ("not_granted",), 503: ("busy", "busy_for_you")},
+)
+PAGE: Final = Endpoint(
+    name="readFirstLoad",
+    method="GET",
+    path="/first-load/{dataset}/records",
+    says="Read a page of a first load",
+    query=PageQuery,
+    answers={200: Answer(says="signed records, and where to go on", content={JSON: None})},
+    problems={
+        403: ("not_granted",),
+        410: ("other_topics",),
+        422: ("unknown_load",),
+        503: ("busy", "busy_for_you"),
+    },
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstLoads:
     """What the routes work with."""
@@ -64,16 +98,12 @@ class FirstLoads:
     openings: Openings
     audit_key: bytes = field(repr=False)
     """Marks the registry keys that were shown, for the audit log."""
-    url: str
-    """`https://host:port` under which systems reach this gateway; what they sign begins with it."""
+    admission: Admission
     places: Places = field(default_factory=Places)
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes, to be added to the application of the process that serves them."""
-        return [
-            web.get("/first-load/{dataset}", self._begin),
-            web.get("/first-load/{dataset}/records", self._page),
-        ]
+        return [BEGIN.route(self._begin), PAGE.route(self._page)]
 
     async def _begin(self, request: web.Request) -> web.Response:
         snapshot = self.catalogue.snapshot
@@ -131,14 +161,7 @@ class FirstLoads:
     ) -> tuple[SystemCode, DatasetCode, dict[str, Feed]]:
         """Find who asks, and what it may read now: the same function as for its topics."""
         now = self.clock().astimezone(UTC)
-        system: SystemCode = authenticated(
-            request.headers,
-            request.method,
-            # Why not header Host: a request that was signed for another gateway would name that.
-            f"{self.url}{request.raw_path}",
-            snapshot=snapshot,
-            now_ms=instant_ms(now),
-        )
+        system: SystemCode = self.admission.caller(request).system
         dataset = DatasetCode(request.match_info["dataset"])
         try:
             feeds = feeds_of(snapshot.region, system, dataset, now)
@@ -181,7 +204,7 @@ def _asked(
     elif cursor is not None:
         which = parse_cursor(cursor)
     if name is None or which is None or len(name.positions) != partitions:
-        raise Problem(400, "unknown_load")
+        raise Problem(422, "unknown_load")
     return name, which
 
 

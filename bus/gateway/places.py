@@ -1,4 +1,4 @@
-"""Who may read the fund through the gateway at one time. Pure."""
+"""How many requests of one kind are served at one time. Pure."""
 
 from __future__ import annotations
 

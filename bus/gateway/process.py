@@ -10,28 +10,41 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
-from contextlib import AbstractContextManager, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from bus import registry
+from bus.audit.note import Read
+from bus.audit.notes import note_read
 from bus.catalogue.parties import BUS
 from bus.errors import BusError, DocumentError, Unavailable
+from bus.gateway.admission import Admission
 from bus.gateway.application import application
+from bus.gateway.carrier import Carrier
+from bus.gateway.connections import Listener
 from bus.gateway.data_requests import data_request_routes
+from bus.gateway.described import Described
+from bus.gateway.feeding import Feeding
 from bus.gateway.first_load import FirstLoads
+from bus.gateway.idempotency import AnsweredOnce
 from bus.gateway.opening import Openings
+from bus.gateway.publishing import Publishing
+from bus.gateway.status import Statuses
+from bus.gateway.tail import Tail
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.local.gateway_place import choose_gateway_place
 from bus.local.layout import Layout
+from bus.postgres.pool import SessionPool
 from bus.process.ending import listen_for_the_end, told_to_end
 from bus.process.exit_codes import exit_code_of
 from bus.process.lock import alone
@@ -43,6 +56,8 @@ from bus.wiring import Installation
 
 logger = logging.getLogger(__name__)
 
+_NOTING_MAX: Final = 4
+"""Sessions that write notes of what feeds give."""
 STOP_S: Final = 5.0
 """How long answers under way may take when the process ends."""
 
@@ -62,9 +77,16 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
     """
     fault: asyncio.Future[BaseException] = asyncio.get_running_loop().create_future()
     cluster, place = installation.cluster_as(BUS), _place(installation)
+    once = AnsweredOnce(installation.fund_dsn())
     catalogue = CatalogueFollower(cluster, lambda problem: _set(fault, problem))
-    await catalogue.start()
-    try:
+    async with AsyncExitStack() as stack:
+        await catalogue.start()
+        stack.push_async_callback(catalogue.stop)
+        await once.prepare()
+        admission = Admission(catalogue=lambda: catalogue.snapshot, clock=_now, url=place.url)
+        tail, carrier = Tail(cluster), Carrier(installation.home, installation.cluster_as_gateway)
+        stack.push_async_callback(tail.stop)
+        stack.push_async_callback(carrier.stop)
         credentials = installation.credentials(BUS)
         signer = BatchSigner(credentials.key_id, credentials.private_key)
         openings = Openings(cluster, catalogue.snapshot.region.partitions)
@@ -75,36 +97,52 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
             signer=signer,
             clock=_now,
             openings=openings,
-            url=place.url,
+            admission=admission,
             audit_key=installation.audit_key(),
         )
-        async with data_request_routes(
-            cluster=cluster,
-            fund_dsn=installation.fund_dsn(),
-            snapshot=lambda: catalogue.snapshot,
-            signer=signer,
-            clock=_now,
-            openings=openings,
-            url=place.url,
-            audit_key=installation.audit_key(),
-        ) as requests:
-            routes = [
-                *loads.routes(),
-                *requests,
-                *registry.routes(lambda: catalogue.snapshot),
-                web.get("/healthz", _healthy(catalogue)),
-            ]
-            runner = web.AppRunner(
-                application(routes), access_log=None, shutdown_timeout=STOP_S, handle_signals=False
+        requests = await stack.enter_async_context(
+            data_request_routes(
+                cluster=cluster,
+                fund_dsn=installation.fund_dsn(),
+                admission=admission,
+                signer=signer,
+                openings=openings,
+                audit_key=installation.audit_key(),
             )
-            await runner.setup()
-            try:
-                await _listen(runner, place)
-                yield fault
-            finally:
-                await runner.cleanup()
-    finally:
-        await catalogue.stop()
+        )
+        publishing = Publishing(admission=admission, carrier=carrier, once=once, clock=_now)
+        statuses = Statuses(admission=admission, cluster=cluster, fund_dsn=installation.fund_dsn())
+        notes = SessionPool(installation.fund_dsn(), "bus notes", sessions_max=_NOTING_MAX)
+        stack.push_async_callback(notes.close)
+        feeding = Feeding(
+            admission=admission,
+            catalogue=catalogue,
+            tail=tail,
+            clock=_now,
+            note=partial(_note, notes, installation.audit_key()),
+        )
+        routes = [
+            *loads.routes(),
+            *publishing.routes(),
+            *statuses.routes(),
+            *feeding.routes(),
+            *requests,
+            *Described(catalogue=lambda: catalogue.snapshot).routes(),
+            *registry.routes(lambda: catalogue.snapshot),
+        ]
+        runner = web.AppRunner(
+            application(routes), access_log=None, shutdown_timeout=STOP_S, handle_signals=False
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        async with _listener(runner, place).listening():
+            logger.info("gateway.started at=%s:%d pid=%d", place.host, place.port, os.getpid())
+            yield fault
+
+
+async def _note(pool: SessionPool, audit_key: bytes, read: Read) -> None:
+    async with pool.session() as session:
+        await note_read(session, read, audit_key)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,27 +153,43 @@ class _Place:
     host: str
     port: int
     certificate: Path
+    ca_file: Path
+    """Of the authority that systems' certificates are of."""
 
 
 def _place(installation: Installation) -> _Place:
     chosen = installation.settings.gateway
-    certificate = Layout.of(installation.home).gateway_pem_file
+    layout = Layout.of(installation.home)
     if chosen is None:
         own = choose_gateway_place(installation.home)
-        return _Place(url=own.url, host=own.host, port=own.port, certificate=certificate)
+        return _Place(
+            url=own.url,
+            host=own.host,
+            port=own.port,
+            certificate=layout.gateway_pem_file,
+            ca_file=layout.ca_file,
+        )
     return _Place(
         url=chosen.url,
         host=chosen.listen_host,
         port=chosen.listen_port,
-        certificate=chosen.certificate_file or certificate,
+        certificate=chosen.certificate_file or layout.gateway_pem_file,
+        ca_file=chosen.ca_file,
     )
 
 
-async def _listen(runner: web.AppRunner, place: _Place) -> None:
-    context = _tls(place.certificate)
+def _listener(runner: web.AppRunner, place: _Place) -> Listener:
+    assert runner.server is not None, "set up"
+    context = _tls(place)
+    found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    sock.setblocking(False)  # noqa: FBT003 - the socket's own call
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        await web.TCPSite(runner, place.host, place.port, ssl_context=context).start()
+        sock.bind(address)
     except OSError as problem:
+        sock.close()
         raise Unavailable(
             message(
                 "error.gateway.port_taken",
@@ -144,24 +198,21 @@ async def _listen(runner: web.AppRunner, place: _Place) -> None:
                 problem=problem.strerror,
             )
         ) from problem
-    logger.info("gateway.started at=%s:%d pid=%d", place.host, place.port, os.getpid())
+    return Listener(runner.server, sock, context)
 
 
-def _tls(certificate: Path) -> ssl.SSLContext:
+def _tls(place: _Place) -> ssl.SSLContext:
+    """Prepare TLS: a client may show a certificate, and then it has to be the authority's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(certificate)
+        context.load_cert_chain(place.certificate)
+        context.load_verify_locations(place.ca_file)
     except (OSError, ssl.SSLError) as problem:
-        raise DocumentError(message("error.gateway.no_certificate", path=certificate)) from problem
+        path = place.certificate
+        raise DocumentError(message("error.gateway.no_certificate", path=path)) from problem
+    context.verify_mode = ssl.CERT_OPTIONAL
     return context
-
-
-def _healthy(catalogue: CatalogueFollower) -> Handler:
-    async def answer(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok", "catalogue": catalogue.snapshot.version})
-
-    return answer
 
 
 def _set(fault: asyncio.Future[BaseException], problem: BaseException) -> None:

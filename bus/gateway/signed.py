@@ -1,17 +1,15 @@
-"""A signed request with its body, and who sent it: the door of routes that change something."""
+"""A request with its body, its sender and the sender's agency, as data requests look at it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from aiohttp import web
 
-from bus.catalogue.snapshot import Snapshot, instant_ms
+from bus.catalogue.snapshot import Snapshot
 from bus.errors import InvariantBroken
-from bus.gateway.authentication import authenticated
-from bus.gateway.problems import Problem
+from bus.gateway.admission import Admission
 from bus.model.identifiers import AgencyCode, SystemCode
 
 
@@ -31,50 +29,38 @@ class Entered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Door:
-    """Reads bodies within a limit and tells who sent them."""
+    """Tells of a request who sent it, and which agency that is."""
 
-    snapshot: Callable[[], Snapshot]
-    clock: Callable[[], datetime]
-    url: str
-    """`https://host:port` under which systems reach this gateway; what they sign begins with it."""
+    admission: Admission
 
     async def enter(self, request: web.Request, body_bytes_max: int = 0) -> Entered:
         """Let a request in.
 
         Args:
             request: As it came.
-            body_bytes_max: Of what it may carry.
+            body_bytes_max: Of what it may carry; 0: it carries nothing.
 
         Raises:
             Problem: Its body is too large, or it can't be told who sent it.
         """
-        body = await _whole(request, body_bytes_max)
-        snapshot, now = self.snapshot(), self.clock().astimezone(UTC)
-        system = authenticated(
-            request.headers,
-            request.method,
-            # Why not header Host: a request that was signed for another gateway would name that.
-            f"{self.url}{request.raw_path}",
+        caller, body = self.admission.caller(request), b""
+        if body_bytes_max:
+            body = await self.admission.body(request, caller, body_bytes_max)
+        snapshot = self.admission.catalogue()
+        agency = snapshot.region.agency_of(caller.system)
+        if agency is None:
+            raise InvariantBroken(
+                f"system {caller.system} asked, and no agency of the catalogue runs it"
+            )
+        return Entered(
+            system=caller.system,
+            agency=agency.code,
             snapshot=snapshot,
-            now_ms=instant_ms(now),
+            now=self.admission.clock().astimezone(UTC),
             body=body,
         )
-        agency = snapshot.region.agency_of(system)
-        if agency is None:
-            raise InvariantBroken(f"system {system} signed, and no agency of the catalogue runs it")
-        return Entered(system=system, agency=agency.code, snapshot=snapshot, now=now, body=body)
 
     def now(self, entered: Entered) -> Entered:
         """See a request that has waited under the catalogue and at the moment of now."""
-        now = self.clock().astimezone(UTC)
-        return replace(entered, snapshot=self.snapshot(), now=now)
-
-
-async def _whole(request: web.Request, bytes_max: int) -> bytes:
-    """Read a body; one that unpacks to more than the limit is not read to its end."""
-    body = bytearray()
-    async for part in request.content.iter_any():
-        body += part
-        if len(body) > bytes_max:
-            raise Problem(413, "body_too_large", size_bytes=bytes_max)
-    return bytes(body)
+        now = self.admission.clock().astimezone(UTC)
+        return replace(entered, snapshot=self.admission.catalogue(), now=now)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import Final, Self
+from typing import Final, Self, cast
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.structs import RecordMetadata
 
 from bus.errors import InvariantBroken
 from bus.kafka.cluster import Cluster
@@ -97,18 +98,26 @@ class BatchProducer:
         Returns: One future per batch, done when all in-sync replicas have it. Awaiting the call
             itself only waits for room in the producer's buffers.
         """
+        return [acknowledgement for _, acknowledgement in await self._hand_over(deliveries)]
+
+    async def _hand_over(
+        self, deliveries: Sequence[Delivery]
+    ) -> list[tuple[Sequence[Delivery], asyncio.Future[object]]]:
+        """Hand deliveries over; gives the members of each batch with its acknowledgement."""
         assert self._producer is not None, "start() comes first"
         by_target: dict[tuple[str, int], list[Delivery]] = defaultdict(list)
         for delivery in deliveries:
             by_target[delivery.topic, delivery.partition].append(delivery)
-        acknowledgements = []
+        handed: list[tuple[Sequence[Delivery], asyncio.Future[object]]] = []
         for (topic, partition), waiting in by_target.items():
+            start = 0
             for batch in self._batches(waiting):
+                members = waiting[start : start + batch.record_count()]
+                start += len(members)
                 batch.close()  # Why: an open batch would linger for records that never come.
-                acknowledgements.append(
-                    await self._producer.send_batch(batch, topic, partition=partition)
-                )
-        return acknowledgements
+                acknowledgement = await self._producer.send_batch(batch, topic, partition=partition)
+                handed.append((members, acknowledgement))
+        return handed
 
     async def deliver(self, deliveries: Sequence[Delivery]) -> None:
         """Send and wait until every record is durable.
@@ -117,6 +126,24 @@ class BatchProducer:
             KafkaError: At least one was not acknowledged; the others may be.
         """
         await asyncio.gather(*await self.send(deliveries))
+
+    async def deliver_placed(self, deliveries: Sequence[Delivery]) -> list[int | None]:
+        """Send, wait until every record is durable, and tell where each lies.
+
+        Returns: Offsets in the order of the deliveries; None where the broker knew a batch from
+            an attempt before and does not tell its place.
+
+        Raises:
+            KafkaError: At least one was not acknowledged; the others may be.
+        """
+        handed = await self._hand_over(deliveries)
+        metadata = await asyncio.gather(*[acknowledgement for _, acknowledgement in handed])
+        offsets: dict[int, int | None] = {}
+        for (members, _), placed in zip(handed, metadata, strict=True):
+            first = cast("RecordMetadata", placed).offset
+            for place, member in enumerate(members):
+                offsets[id(member)] = None if first < 0 else first + place
+        return [offsets[id(delivery)] for delivery in deliveries]
 
     def _batches(self, waiting: Sequence[Delivery]) -> Iterator[BatchBuilder]:
         """Build batches of what goes to one topic-partition, each as full as it may be.

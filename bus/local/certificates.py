@@ -1,4 +1,7 @@
-"""The small certificate authority of a local platform: one CA, one certificate for each server.
+"""The small certificate authority of a local platform: for each server, and for each system.
+
+A system's certificate is over the key that it signs with and that the catalogue knows. So it needs
+no revocation list: the gateway asks the catalogue whether the key is valid.
 
 Subjects carry a common name only: Kafka reverses the order of a longer one, the mapping rule
 ``^CN=`` then fails, and the broker never registers.
@@ -10,8 +13,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bus.local.layout import Layout
@@ -53,6 +58,54 @@ def ensure_certificates(layout: Layout, *, now: datetime) -> None:
         server = make(ca, now)
         chain = _certificate_text(server.certificate) + _certificate_text(ca.certificate)
         write_file(path, _key_text(server.key) + chain)
+
+
+def ensure_system_certificate(
+    layout: Layout, path: Path, system: str, public_key: Ed25519PublicKey, now: datetime
+) -> None:
+    """Give a system a certificate over its key, unless it has one; nothing where no CA is here.
+
+    Args:
+        layout: Of the platform.
+        path: Of the certificate.
+        system: Its code, for people: who it is, the key says.
+        public_key: That the catalogue knows.
+        now: Aware.
+    """
+    if not layout.ca_key_file.exists():
+        return
+    ca = _read_ca(layout)
+    if path.exists() and not _ends_soon(path, now):
+        known = x509.load_pem_x509_certificate(path.read_bytes())
+        if known.public_key() == public_key and _is_of(known, ca.certificate):
+            return
+    certificate = make_system_certificate(ca, system, public_key, now)
+    write_file(path, _certificate_text(certificate))
+
+
+def make_system_certificate(
+    ca: Identity, system: str, public_key: Ed25519PublicKey, now: datetime
+) -> x509.Certificate:
+    """Make a certificate with which a system proves itself, as a client only."""
+    issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca.key.public_key())
+    purposes = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+    return (
+        _builder(system, _CA_NAME, public_key, now, _SERVER_VALID_DAYS)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(digital_signature=True), critical=True)
+        .add_extension(purposes, critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(issuer_key, critical=False)
+        .sign(ca.key, hashes.SHA256())
+    )
+
+
+def _is_of(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(ca)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
 
 
 def make_ca(now: datetime) -> Identity:
@@ -103,7 +156,11 @@ def _make_identity(
 
 
 def _builder(
-    subject: str, issuer: str, public_key: ec.EllipticCurvePublicKey, now: datetime, valid_days: int
+    subject: str,
+    issuer: str,
+    public_key: ec.EllipticCurvePublicKey | Ed25519PublicKey,
+    now: datetime,
+    valid_days: int,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()

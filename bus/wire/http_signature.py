@@ -1,14 +1,17 @@
 """Signed HTTP requests: HTTP Message Signatures with a system's Ed25519 key, in one strict form.
 
-A request carries two headers, and a third where it has a body:
+A request carries two headers:
 
     Signature-Input: bus=("@method" "@target-uri");created=1767225600;keyid="egrul-feed.1";alg="ed25519"
     Signature: bus=:<base64 of 64 bytes>:
-    Content-Digest: sha-256=:<base64 of 32 bytes>:
 
-The signature covers method, whole address, time and key; of a request with a body the digest too,
-as `("@method" "@target-uri" "content-digest")`. Any label, and parameters in any order, are read;
-other components, or a second signature, are not.
+The signature covers method, whole address, time and key. A request with a body names the body's
+digest in a third header, and covers that too:
+
+    Content-Digest: sha-256=:<base64 of 32 bytes>:
+    Signature-Input: bus=("@method" "@target-uri" "content-digest");created=…;keyid="…";alg="ed25519"
+
+Any label, and parameters in any order, are read; other components, or a second signature, are not.
 Source: RFC 9421 §2, §3.1, §3.3.6 (Ed25519); RFC 9530 §2 (Content-Digest).
 """  # noqa: E501 - the header is one line
 
@@ -33,7 +36,7 @@ DIGEST_HEADER: Final = "Content-Digest"
 VALID_S: Final = 60
 """How far a request's time may lie from the gateway's, either way."""
 _COMPONENTS: Final = '("@method" "@target-uri")'
-_WITH_BODY: Final = '("@method" "@target-uri" "content-digest")'
+_COMPONENTS_OF_BODY: Final = '("@method" "@target-uri" "content-digest")'
 _INPUT: Final = re.compile(
     r'([a-z*][a-z0-9_.*-]{0,31})=(\("@method" "@target-uri"( "content-digest")?\)'
     r'((?:;(?:created|expires|nonce|alg|keyid)=(?:[0-9]{1,12}|"[ -!#-\[\]-~]{0,128}"))*))',
@@ -53,8 +56,8 @@ class RequestSignature:
     expires_s: int | None
     parameters: str
     """As sent: the signature covers them."""
-    covers_body: bool
-    """Whether it covers the digest of a body."""
+    content_digest: str | None
+    """As sent, where the signature covers it; None: it covers no body."""
     signature: bytes
 
 
@@ -66,6 +69,7 @@ def sign_request(
     private_key: bytes,
     created_s: int,
     body: bytes | None = None,
+    nonce: str | None = None,
 ) -> dict[str, str]:
     """Write the headers that sign a request.
 
@@ -76,13 +80,17 @@ def sign_request(
         private_key: Ed25519 seed, 32 bytes.
         created_s: The present, seconds since 1970 UTC.
         body: As sent; None: the request has none.
+        nonce: Makes two requests of one second differ; a request that changes something is taken
+            once only.
     """
-    components = _COMPONENTS if body is None else _WITH_BODY
-    digest = {} if body is None else {DIGEST_HEADER: content_digest(body)}
-    parameters = f'{components};created={created_s};keyid="{key_id}";alg="ed25519"'
+    digest = None if body is None else content_digest(body)
+    components = _COMPONENTS if digest is None else _COMPONENTS_OF_BODY
+    once = "" if nonce is None else f';nonce="{nonce}"'
+    parameters = f'{components};created={created_s}{once};keyid="{key_id}";alg="ed25519"'
     key = Ed25519PrivateKey.from_private_bytes(private_key)
-    signature = base64.b64encode(key.sign(_base(method, uri, parameters, body))).decode()
-    return {INPUT_HEADER: f"bus={parameters}", SIGNATURE_HEADER: f"bus=:{signature}:", **digest}
+    signature = base64.b64encode(key.sign(_base(method, uri, digest, parameters))).decode()
+    signed = {INPUT_HEADER: f"bus={parameters}", SIGNATURE_HEADER: f"bus=:{signature}:"}
+    return signed if digest is None else {DIGEST_HEADER: digest, **signed}
 
 
 def content_digest(body: bytes) -> str:
@@ -95,6 +103,9 @@ def parse_request_signature(headers: Mapping[str, str]) -> RequestSignature | No
     described = _INPUT.fullmatch(headers.get(INPUT_HEADER, ""))
     signed = _SIGNATURE.fullmatch(headers.get(SIGNATURE_HEADER, ""))
     if described is None or signed is None or described[1] != signed[1]:
+        return None
+    covered = headers.get(DIGEST_HEADER) if described[3] else None
+    if described[3] and covered is None:
         return None
     found = _PARAMETER.findall(described[4])
     numbers = {name: int(number) for name, number, _ in found if number}
@@ -112,7 +123,7 @@ def parse_request_signature(headers: Mapping[str, str]) -> RequestSignature | No
         created_s=numbers["created"],
         expires_s=numbers.get("expires"),
         parameters=described[2],
-        covers_body=described[3] is not None,
+        content_digest=covered,
         signature=signature,
     )
 
@@ -124,29 +135,24 @@ def is_fresh(signature: RequestSignature, now_s: float) -> bool:
     return signature.expires_s is None or now_s <= signature.expires_s
 
 
-def is_genuine(
-    signature: RequestSignature, method: str, uri: str, public_key: bytes, body: bytes = b""
-) -> bool:
-    """Tell whether a key's owner signed this method, this address and, if it covers one, this body.
-
-    What header `Content-Digest` says plays no part: the digest is of the body that came.
-    """
-    covered = body if signature.covers_body else None
+def is_genuine(signature: RequestSignature, method: str, uri: str, public_key: bytes) -> bool:
+    """Tell whether a key's owner signed this method and address."""
     try:
         Ed25519PublicKey.from_public_bytes(public_key).verify(
-            signature.signature, _base(method, uri, signature.parameters, covered)
+            signature.signature,
+            _base(method, uri, signature.content_digest, signature.parameters),
         )
     except InvalidSignature:
         return False
     return True
 
 
-def _base(method: str, uri: str, parameters: str, body: bytes | None) -> bytes:
-    digest = () if body is None else (f'"content-digest": {content_digest(body)}',)
+def _base(method: str, uri: str, digest: str | None, parameters: str) -> bytes:
+    covered = () if digest is None else (f'"content-digest": {digest}',)
     lines = (
         f'"@method": {method}',
         f'"@target-uri": {uri}',
-        *digest,
+        *covered,
         f'"@signature-params": {parameters}',
     )
     return "\n".join(lines).encode()

@@ -12,10 +12,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bus.access.credentials import audit_key_file, load_audit_key, load_credentials
+from bus.access.credentials import (
+    audit_key_file,
+    delegated_key_file,
+    load_audit_key,
+    load_credentials,
+    load_password,
+)
+from bus.access.delegate import delegate
 from bus.access.enrol import AUDIT_KEY_BYTES, enrol, enrol_all
 from bus.catalogue.documents import read_documents
-from bus.catalogue.parties import BUS
+from bus.catalogue.parties import BUS, GATEWAY
 from bus.catalogue.region import parse_region
 from bus.errors import DocumentError
 from bus.kafka.administration import Administration
@@ -202,3 +209,35 @@ def test_credentials_do_not_show_secrets_when_printed(home: Path, admin: Adminis
     credentials = load_credentials(home, SYSTEM, NOW)
     assert credentials.password not in repr(credentials)
     assert repr(credentials.private_key) not in repr(credentials)
+
+
+def test_a_delegated_key_says_whose_it_is_and_who_holds_it(
+    home: Path, admin: Administration, admin_cluster: Cluster
+) -> None:
+    enrol(home, admin, SYSTEM, NOW)
+    made = delegate(home, admin, SYSTEM, {}, NOW)
+    keys = parse_region(read_documents(REGION_FILE, home / "keys")).keys
+    key = keys[made.key_id]
+    assert (made.key_id, key.system, key.is_delegated) == (
+        KeyId("edu-registry.gateway-1"),
+        SYSTEM,
+        True,
+    )
+    private = delegated_key_file(home, made.key_id)
+    assert S_IMODE(private.stat().st_mode) == 0o600
+    assert S_IMODE(private.parent.stat().st_mode) == 0o700
+    # The system goes on with its own key, and the gateway logs in under its own name.
+    assert load_credentials(home, SYSTEM, NOW).key_id == KeyId("edu-registry.1")
+    gateway = replace(admin_cluster, principal=GATEWAY, password=load_password(home, GATEWAY))
+    assert log_in(gateway)
+
+
+def test_delegating_again_keeps_a_valid_key_and_replaces_a_revoked_one(
+    home: Path, admin: Administration
+) -> None:
+    first = delegate(home, admin, SYSTEM, {}, NOW)
+    keys = parse_region(read_documents(REGION_FILE, home / "keys")).keys
+    again = delegate(home, admin, SYSTEM, keys, NOW)
+    assert (first.is_new, again.is_new, again.key_id) == (True, False, first.key_id)
+    revoked = {first.key_id: replace(keys[first.key_id], revoked_at=NOW)}
+    assert delegate(home, admin, SYSTEM, revoked, NOW).key_id == KeyId("edu-registry.gateway-2")

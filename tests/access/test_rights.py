@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.access.rights import Pattern, Permitted, Resource, Right, rights_of
 from bus.catalogue.agreement import Agreement
-from bus.catalogue.parties import BUS
+from bus.catalogue.parties import BUS, GATEWAY, SigningKey
 from bus.catalogue.region import Region
 from bus.catalogue.views import view_of
+from bus.model.identifiers import KeyId, SystemCode
 from bus.provision.topic_plan import topics_of
 from bus.wire import topics
 from tests.access.regions import FIRST_DAY, LAST_DAY, agreement, region
@@ -205,3 +207,48 @@ def test_the_last_day_of_an_agreement_still_counts() -> None:
     )
     assert {right.name for right in before - after} == {"accepted.schools"}
     assert not after - before
+
+
+def delegated_key(system: str, **changed: object) -> SigningKey:
+    key = SigningKey(
+        key_id=KeyId(f"{system}.gateway-1"),
+        system=SystemCode(system),
+        algorithm="ed25519",
+        public_key=b"\x01" * 32,
+        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        valid_to=None,
+        revoked_at=None,
+        is_delegated=True,
+    )
+    return replace(key, **changed)  # type: ignore[arg-type]
+
+
+@given(regions(), DAYS, st.data())
+def test_the_gateway_writes_what_delegating_systems_provide_and_reads_nothing(
+    region: Region, day: date, data: st.DataObject
+) -> None:
+    systems = [one.code for agency in region.agencies.values() for one in agency.systems]
+    keys = [
+        delegated_key(
+            system,
+            revoked_at=data.draw(st.none() | st.just(datetime(2026, 6, 1, tzinfo=UTC))),
+            is_delegated=data.draw(st.booleans()),
+        )
+        for system in data.draw(st.lists(st.sampled_from(systems), unique=True))
+    ]
+    delegating = {key.system for key in keys if key.is_delegated and key.is_valid_at(noon(day))}
+    rights = rights_of(replace(region, keys={key.key_id: key for key in keys}), noon(day))
+    for topic in topics_of(region, replication_factor=1):
+        assert not permitted(rights, GATEWAY, Permitted.READ, topic)
+    written = {
+        topic
+        for topic in topics_of(region, replication_factor=1)
+        if permitted(rights, GATEWAY, Permitted.WRITE, topic)
+    }
+    assert written == {
+        topics.inbound(agency.code, dataset)
+        for agency in region.agencies.values()
+        for system in agency.systems
+        if system.code in delegating
+        for dataset in system.provides
+    }

@@ -124,6 +124,27 @@ def test_rendered_key_is_read_back() -> None:
     assert parse_region(documents).keys[key.key_id] == key
 
 
+def test_a_key_that_the_gateway_holds_is_told_by_its_name_and_no_other_is() -> None:
+    delegated = SigningKey(
+        key_id=KeyId("shelter-list.gateway-1"),
+        system=SystemCode("shelter-list"),
+        algorithm="ed25519",
+        public_key=bytes(range(32)),
+        valid_from=datetime(2026, 6, 1, tzinfo=UTC),
+        valid_to=None,
+        revoked_at=None,
+        is_delegated=True,
+    )
+    written = render_key(delegated)
+    name = "keys/shelter-list.gateway-1.yaml"
+    assert parse_region({**small_region(), name: written}).keys[delegated.key_id] == delegated
+    (finding,) = refused({**small_region(), name: written.replace(b"held_by: gateway\n", b"")})
+    assert "gateway-<number>" in str(finding.expected)
+    own = small_region()[KEY] + b"held_by: gateway\n"
+    (finding,) = refused({**small_region(), KEY: own})
+    assert "gateway-<number>" in str(finding.expected)
+
+
 def test_key_of_another_size_is_refused() -> None:
     short = base64.b64encode(bytes(31)).decode()
     documents = planted(small_region(), KEY, base64.b64encode(bytes(32)).decode(), short)

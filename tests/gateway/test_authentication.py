@@ -3,13 +3,22 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.catalogue.snapshot import Snapshot, build_snapshot
-from bus.gateway.authentication import authenticated
+from bus.gateway.authentication import (
+    authenticated,
+    certified_caller,
+    is_still_valid,
+    signed_caller,
+)
 from bus.gateway.problems import Problem
+from bus.local.certificates import make_broker_identity, make_ca, make_system_certificate
 from bus.model.identifiers import KeyId
 from bus.texts import Language
-from bus.wire.http_signature import sign_request
+from bus.wire.http_signature import content_digest, sign_request
 from tests.factories import SEEDS, region, signing_key, snapshot
 
 URI = "https://127.0.0.1:8443/first-load/municipalities"
@@ -68,3 +77,65 @@ def test_a_key_that_is_revoked_or_not_yet_valid_opens_nothing() -> None:
     ):
         known = build_snapshot(region(key), 8)
         assert refused(headers(), known=known) == "key_not_valid"
+
+
+def certificate(seed: bytes = SEEDS["edu-registry"]) -> bytes:
+    key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    made = make_system_certificate(make_ca(NOW), "whatever-it-says", key, NOW)
+    return made.public_bytes(Encoding.DER)
+
+
+def test_the_system_whose_key_a_certificate_is_over_is_who_asks() -> None:
+    caller = certified_caller(certificate(), snapshot=snapshot(), now_ms=NOW_MS)
+    assert (caller.system, caller.key_id) == ("edu-registry", "edu-registry.1")
+    assert is_still_valid(caller, snapshot(), NOW_MS)
+
+
+def test_a_certificate_over_no_key_of_the_catalogue_opens_nothing() -> None:
+    ca = make_ca(NOW)
+    broker = make_broker_identity(ca, NOW).certificate.public_bytes(Encoding.DER)
+    assert isinstance(ca.key, ec.EllipticCurvePrivateKey)
+    for shown in (certificate(b"\x09" * 32), certificate(SEEDS["bus"]), broker):
+        with pytest.raises(Problem) as caught:
+            certified_caller(shown, snapshot=snapshot(), now_ms=NOW_MS)
+        assert (caught.value.status, caught.value.code) == (401, "key_not_valid")
+
+
+def test_a_revoked_key_closes_what_its_certificate_opened() -> None:
+    caller = certified_caller(certificate(), snapshot=snapshot(), now_ms=NOW_MS)
+    revoked = signing_key("edu-registry", revoked_at=datetime(2026, 5, 1, tzinfo=UTC))
+    known = build_snapshot(region(revoked), 8)
+    assert not is_still_valid(caller, known, NOW_MS)
+    with pytest.raises(Problem):
+        certified_caller(certificate(), snapshot=known, now_ms=NOW_MS)
+
+
+def test_a_key_that_was_delegated_to_the_gateway_proves_no_request() -> None:
+    key = signing_key("edu-registry", key_id=KeyId("edu-registry.gateway-1"), is_delegated=True)
+    known = build_snapshot(region(key), 8)
+    assert refused(headers("edu-registry.gateway-1"), known=known) == "key_not_valid"
+    with pytest.raises(Problem):
+        certified_caller(certificate(), snapshot=known, now_ms=NOW_MS)
+
+
+def test_a_signature_covers_the_body_that_its_digest_names() -> None:
+    given = sign_request(
+        "POST",
+        URI,
+        key_id=KeyId("edu-registry.1"),
+        private_key=SEEDS["edu-registry"],
+        created_s=int(NOW.timestamp()),
+        body=b"{}",
+        nonce="1",
+    )
+    caller = signed_caller(given, "POST", URI, snapshot=snapshot(), now_ms=NOW_MS)
+    assert caller.signature is not None
+    assert caller.signature.content_digest == content_digest(b"{}")
+    other = given | {"Content-Digest": content_digest(b"[]")}
+    with pytest.raises(Problem) as caught:
+        signed_caller(other, "POST", URI, snapshot=snapshot(), now_ms=NOW_MS)
+    assert caught.value.code == "signature_invalid"
+    without = {name: value for name, value in given.items() if name != "Content-Digest"}
+    with pytest.raises(Problem) as caught:
+        signed_caller(without, "POST", URI, snapshot=snapshot(), now_ms=NOW_MS)
+    assert caught.value.code == "unsigned"

@@ -22,6 +22,7 @@ from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.fund.batch import FundBatch, FundRecord
 from bus.fund.layout import layouts_of
 from bus.fund.store import FundStore
+from bus.gateway.admission import Admission
 from bus.gateway.application import application
 from bus.gateway.data_requests import data_request_routes
 from bus.gateway.opening import Openings
@@ -156,6 +157,7 @@ class World:
             private_key=SEEDS_HERE[system],
             created_s=int(self.now.timestamp()),
             body=sent,
+            nonce=uuid4().hex,
         )
         async with self.client.request(
             method, path, data=sent, headers={**signature, **headers}
@@ -174,11 +176,9 @@ async def served(dsn: str) -> AsyncIterator[World]:
         data_request_routes(
             cluster=nowhere,
             fund_dsn=dsn,
-            snapshot=lambda: made.snapshot,
+            admission=Admission(catalogue=lambda: made.snapshot, clock=lambda: made.now, url=URL),
             signer=signer("bus"),
-            clock=lambda: made.now,
             openings=Openings(nowhere, REGION.partitions),
-            url=URL,
             audit_key=AUDIT_KEY,
         ) as routes,
         TestClient(TestServer(application(routes))) as client,

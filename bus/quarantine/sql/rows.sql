@@ -39,6 +39,8 @@ CREATE INDEX IF NOT EXISTS quarantine_undecided ON bus.quarantine (topic, partit
     WHERE state IN ('open', 'releasing');
 CREATE INDEX IF NOT EXISTS quarantine_untold ON bus.quarantine (state_at)
     WHERE told IS DISTINCT FROM state AND state <> 'releasing';
+CREATE INDEX IF NOT EXISTS quarantine_by_record
+    ON bus.quarantine (record_id) WHERE record_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS bus.quarantine_answers (
     topic text COLLATE "C" NOT NULL,
     partition integer NOT NULL,

@@ -172,7 +172,9 @@ async def _take_away(
     """Take away what a role has too much; whoever reads what goes is ended."""
     if any(entry.kind in _DROPPED for entry in entries):
         await _end_sessions(session, role, only_readers=True)
-    statements = [_removal(place, entry) for entry in entries]
+    # Why in this order: with a thing the rights on it go, and can't be taken away any more.
+    ordered = sorted(entries, key=lambda entry: entry.kind in _DROPPED)
+    statements = [_removal(place, entry) for entry in ordered]
     await _execute(session, [one for one in statements if one is not None])
 
 

@@ -77,6 +77,14 @@ async def test_a_changed_agreement_changes_its_dataset_and_no_other(session: Ses
         '"schools_as_of"',
     }
     assert len([one for one in await _identities(session) if one in before]) == 3
+    without = replace(both, agreements=(kept,))
+    diff = await reconcile_marts(session, marts_of(without, layouts(both), NOW))
+    assert {entry.kind for entry in diff.surplus} == {
+        EntryKind.VIEW,
+        EntryKind.FUNCTION,
+        EntryKind.RIGHT,
+    }
+    assert (await find_mart_drift(session, marts_of(without, layouts(both), NOW))).is_empty
 
 
 DRIFT = {

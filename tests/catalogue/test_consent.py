@@ -54,6 +54,8 @@ def test_a_draft_grants_nothing_and_keeps_nothing_from_being_applied() -> None:
 def test_one_approval_is_none_and_two_are_in_force() -> None:
     by_one = decide(DRAFTED, Side.PROVIDER, DecisionKind.APPROVE)
     assert state(by_one) is AgreementState.DRAFT
+    assert not the_agreement(by_one).is_approved
+    assert views_of(parse_region(by_one)) == ()
     assert state(APPROVED) is AgreementState.IN_FORCE
     assert len(views_of(parse_region(APPROVED))) == 1
     assert lint(APPROVED) == ()
@@ -180,6 +182,14 @@ def test_an_edit_of_an_agreed_field_in_the_contract_asks_both_sides(
     assert one.consumer_consent == one.provider_consent
     assert state(changed) is AgreementState.TO_APPROVE
     assert state(both_approve(changed)) is AgreementState.IN_FORCE
+
+
+def test_a_field_that_rows_are_chosen_by_is_agreed_on_though_it_is_not_granted() -> None:
+    hidden = planted(DRAFTED, AGREEMENT, "[number, address, oktmo]", "[number, address]")
+    approved = both_approve(hidden)
+    assert state(approved) is AgreementState.IN_FORCE
+    changed = planted(approved, CONTRACT, "businessName: Код ОКТМО", "businessName: Код района")
+    assert the_agreement(changed).provider_consent.changed == ("oktmo",)
 
 
 def second_version(documents: dict[str, bytes], old: str, new: str) -> dict[str, bytes]:

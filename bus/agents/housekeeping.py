@@ -210,7 +210,7 @@ class _House:
         now = datetime.now(UTC)  # noqa: TID251 - an outermost caller
         if now < self.catalogue.applied_at + NOTICED_WITHIN:
             return  # Why: a worker without the view would change behind us what it doesn't tell.
-        session = await connect(self.dsn, "bus catch-up")
+        session = await connect(self.dsn, "bus catch-up", BY_INDEX)
         try:
             await forget_views(session, [view.view.code for view in views])
             for view in views:

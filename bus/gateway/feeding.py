@@ -17,7 +17,7 @@ from typing import Annotated, Final
 
 from aiohttp import web
 from aiokafka.errors import KafkaError
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from bus.audit.note import Read, Way
 from bus.client.feeds import Feeds
@@ -50,12 +50,17 @@ _SLOW_READER_S: Final = 10.0
 """How long a reader of events may leave what was written unread."""
 
 
+Token = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9_-]+$", max_length=TOKEN_CHARACTERS_MAX)
+]
+
+
 class FeedQuery(BaseModel):
     """What is asked of a feed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    after: Annotated[str, Field(max_length=TOKEN_CHARACTERS_MAX)] | None = Field(
+    after: Token | None = Field(
         default=None, description="token of the page before; left out: all that the topics hold"
     )
     wait_s: int = Field(

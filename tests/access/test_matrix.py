@@ -30,7 +30,6 @@ from bus.local import broker_settings, reset, up
 from bus.model.identifiers import SystemCode
 from bus.provision.topic_apply import apply_topics
 from bus.provision.topic_plan import topics_of
-from bus.wire import topics
 from tests.access.conftest import NOW
 from tests.access.regions import agreement, region
 
@@ -74,13 +73,10 @@ def _expected(exchange: Region, names: Iterable[str]) -> Matrix:
     for number, system in enumerate(principals):
         agency = f"agency-{number:02}"
         found[system, f"in.{agency}.data-{number:02}"] = READ | WRITE
-        for readable in (
-            f"quarantine.{agency}",
-            f"receipts.{agency}",
-            topics.CATALOGUE,
-            "_schemas",
-        ):
-            found[system, readable] = READ
+        for kind in ("quarantine", "receipts", "ask", "reply"):
+            found[system, f"{kind}.{agency}"] = READ
+        for name in ("control.catalogue", "control.checkpoints", "_schemas"):
+            found[system, name] = READ
     for granted in exchange.agreements:
         if granted.suspensions or granted.ending or granted.valid_from > NOW.date():
             continue
@@ -89,7 +85,10 @@ def _expected(exchange: Region, names: Iterable[str]) -> Matrix:
         found[granted.systems[0], topic] = READ
     for name in names:
         written = name.startswith(
-            ("release.", "accepted.", "view.", "quarantine.", "receipts.", "control.")
+            (
+                *("release.", "accepted.", "view.", "quarantine.", "receipts.", "control."),
+                *("ask.", "reply."),
+            )
         )
         found[BUS, name] = READ | WRITE if written else READ
     return found

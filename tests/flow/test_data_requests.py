@@ -23,6 +23,7 @@ from bus.requests.state import RequestState
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET, SYSTEM, VALID
 from tests.flow import path
+from tests.flow.command_line import bus
 
 HEALTH = SystemCode("health-analytics")
 PORTAL = SystemCode("region-portal")
@@ -52,7 +53,7 @@ async def told(installation: Installation, system: SystemCode, topic: str) -> li
 
 
 async def told_of(
-    installation: Installation, system: SystemCode, topic: str, name: str | None
+    installation: Installation, system: SystemCode, topic: str, name: str
 ) -> dict[str, Any]:
     """Wait until a topic tells of a request."""
     async with asyncio.timeout(TOLD_S):
@@ -100,24 +101,48 @@ async def test_a_request_is_answered_from_the_fund_or_by_its_provider(
         before = replace(question("ask-1"), recorded=record.recorded_at)
         as_of = await asker.ask(before)
         assert [one.version for one in as_of.records] == [record.version]
-        refused = await asker.ask(Question(dataset=DatasetCode("deaths"), key="1"))
+        refused = await asker.ask(Question(dataset=DatasetCode("organisations"), key="1"))
         assert (refused.state, refused.reason) == (RequestState.REFUSED, "no_agreement")
         with pytest.raises(GatewayRefusal, match="no dataset nothing"):
             await asker.ask(Question(dataset=DatasetCode("nothing"), key="1"))
-        await _answered_by_hand(working, asker)
+        by_hand = await _answered_by_hand(working, asker)
+    await _by_people(working)
+    await _told_to_both(working, by_hand)
     snapshot = await path.snapshot_of(working)
     letters = await read_letters(working.cluster_as(BUS), working.fund_dsn(), snapshot.region)
     (of_health,) = [one for one in letters if one.consumer == "health-samara"]
     assert of_health.answered == 1
-    assert of_health.answered_auto >= 2
+    assert of_health.answered_auto >= 3
     assert of_health.total == of_health.answered + of_health.answered_auto
 
 
-async def _answered_by_hand(working: Installation, asker: Asker) -> None:
+async def _by_people(working: Installation) -> None:
+    """Ask, look into the inbox and refuse, all on the command line."""
+
+    async def run(*arguments: str) -> tuple[int, Any]:
+        code, out, err = await asyncio.to_thread(bus, working, *arguments)
+        return code, json.loads(out) if out.startswith(("{", "[")) else err
+
+    ask = ("ask", DATASET, "--as", HEALTH, "--provider", AGENCY, "--json")
+    code, reply = await run(*ask, "ask-2")
+    assert (code, reply["state"]) == (0, "answered_auto"), reply
+    assert reply["records"][0]["values"]["registry_number"] == "ask-2"
+    code, reply = await run(*ask, "nobody-knows")
+    assert (code, reply["state"]) == (0, "asked"), reply
+    code, inbox = await run("request", "inbox", "--as", SYSTEM, "--json")
+    assert (code, [one["id"] for one in inbox]) == (0, [reply["id"]])
+    refusal = ("request", "refuse", reply["id"], "--as", SYSTEM, "--json")
+    code, done = await run(*refusal, "--reason", "unknown_entry")
+    assert (code, done) == (0, {"id": reply["id"], "state": "refused"})
+    code, reply = await run(*ask, "nobody-knows", "--request-id", reply["request_id"])
+    assert (code, reply["state"], reply["reason"]) == (1, "refused", "unknown_entry")
+    code, letters = await run("request", "letters", "--json")
+    assert (code, letters["letters_replaced"] >= 3) == (0, True), letters
+
+
+async def _answered_by_hand(working: Installation, asker: Asker) -> str:
     asked = await asker.ask(question("ask-by-hand"))
     assert asked.state is RequestState.ASKED
-    note = await told_of(working, SYSTEM, f"ask.{AGENCY}", asked.id)
-    assert (note["kind"], note["key"]) == ("asked", "ask-by-hand")
     waiting = asyncio.create_task(asker.look(asked, wait_s=30))
     async with GatewaySession(working.gateway_as(SYSTEM), now) as session:
         inbox = RequestInbox(session, SYSTEM)
@@ -129,7 +154,13 @@ async def _answered_by_hand(working: Installation, asker: Asker) -> None:
     (record,) = reply.records
     assert (record.key, record.version) == ("ask-by-hand", None)
     assert "director" not in record.fields
-    note = await told_of(working, HEALTH, "reply.health-samara", asked.id)
+    return asked.id
+
+
+async def _told_to_both(working: Installation, name: str) -> None:
+    note = await told_of(working, SYSTEM, f"ask.{AGENCY}", name)
+    assert (note["kind"], note["key"]) == ("asked", "ask-by-hand")
+    note = await told_of(working, HEALTH, "reply.health-samara", name)
     assert (note["kind"], note["state"]) == ("settled", "answered")
     assert "Школа" not in json.dumps(note, ensure_ascii=False)
     assert await visible(working, HEALTH) == {"reply.health-samara"}

@@ -12,6 +12,8 @@ import pytest
 
 from bus.agents import housekeeping
 from bus.agents.housekeeping import one_round
+from bus.audit.checkpoint import CheckpointSigner
+from bus.audit.signing import Seals
 from bus.catalogue.documents import read_documents
 from bus.catalogue.lock import render
 from bus.catalogue.parties import BUS
@@ -79,8 +81,16 @@ async def catch_up(installation: Installation, monkeypatch: pytest.MonkeyPatch) 
     catalogue = CatalogueFollower(cluster)
     await catalogue.start()
     try:
+        credentials = installation.credentials(BUS)
         house = housekeeping._House(
-            dsn=installation.fund_dsn(), catalogue=catalogue, cluster=cluster, board=board
+            dsn=installation.fund_dsn(),
+            catalogue=catalogue,
+            cluster=cluster,
+            board=board,
+            seals=Seals(
+                signer=CheckpointSigner(credentials.key_id, credentials.private_key),
+                audit_key=installation.audit_key(),
+            ),
         )
         await one_round({Duty.CATCH_UP: house.catch_up}, board)
     finally:

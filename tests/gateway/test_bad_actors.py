@@ -81,4 +81,5 @@ async def test_a_revoked_key_opens_nothing_and_signs_nothing(served: Installatio
             ).status == 202:
                 await asyncio.sleep(0.1)
         assert told.code == code
-    assert (await ask(served, "GET", FEED, by=HEALTH)).status == 200
+    # What the revoked key approved today waits for another approval (ADR-0020).
+    assert (await ask(served, "GET", FEED, by=HEALTH)).code == (403, "not_granted")

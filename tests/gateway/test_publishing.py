@@ -193,6 +193,7 @@ async def test_a_signed_request_publishes_once_and_only_what_it_signed(
         told = await ask(served, "POST", RECORDS, body=body_sent, headers=headers)
         assert told.code == code
     bare = signed_request(served, PROVIDER, "POST", RECORDS, None)
+    bare["Content-Type"] = "application/json"
     told = await ask(served, "POST", RECORDS, body=given, headers=bare)
     assert told.code == (401, "body_not_signed")
 

@@ -26,8 +26,9 @@ from bus.model.identifiers import SystemCode
 from bus.wire import topics
 
 _WRITTEN_BY_THE_BUS: Final = (
-    *("release.", "accepted.", "view.", "quarantine.", "receipts.", "control."),
-    *("ask.", "reply."),
+    *("release.", "accepted.", "view.", "quarantine.", "receipts.", "ask.", "reply."),
+    # Why not all of control: whoever writes the catalogue decides what everybody may do.
+    *(topics.REFUSALS, topics.AUDIT, topics.CHECKPOINTS),
 )
 
 
@@ -84,11 +85,11 @@ def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
 
 
 def _of_the_bus() -> Iterator[Right]:
-    for prefix in ("in.", *_WRITTEN_BY_THE_BUS):
-        yield _right(BUS, Resource.TOPIC, prefix, Permitted.READ)
+    for name in ("in.", "control.", *_WRITTEN_BY_THE_BUS):
+        yield _right(BUS, Resource.TOPIC, name, Permitted.READ)
     # Why not `in.`: only a provider may say what it published.
-    for prefix in _WRITTEN_BY_THE_BUS:
-        yield _right(BUS, Resource.TOPIC, prefix, Permitted.WRITE)
+    for name in _WRITTEN_BY_THE_BUS:
+        yield _right(BUS, Resource.TOPIC, name, Permitted.WRITE)
     yield _right(BUS, Resource.TOPIC, topics.SCHEMAS, Permitted.READ)
     yield from _under_its_own_name(BUS)
 

@@ -86,8 +86,8 @@ def _expected(exchange: Region, names: Iterable[str]) -> Matrix:
     for name in names:
         written = name.startswith(
             (
-                *("release.", "accepted.", "view.", "quarantine.", "receipts.", "control."),
-                *("ask.", "reply."),
+                *("release.", "accepted.", "view.", "quarantine.", "receipts.", "ask.", "reply."),
+                *("control.refusals", "control.audit", "control.checkpoints"),
             )
         )
         found[BUS, name] = READ | WRITE if written else READ

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
 
 from bus.access.parked import ARMED_S, roll_no_more, roll_soon
-from bus.access.reconcile import AccessDiff, reconcile
-from bus.access.rights import Right, read_topics, rights_of
+from bus.access.reconcile import AccessDiff, AccessEntry, reconcile
+from bus.access.rights import Pattern, Resource, Right, read_topics, rights_of
 from bus.audit.note import Note
 from bus.catalogue.granted import next_turn
 from bus.catalogue.region import Region
@@ -104,7 +104,9 @@ class RightsKeeper:
         rights = rights_of(snapshot.region, moment)
         announce = partial(self._announce, region=snapshot.region)
         diff = await asyncio.to_thread(reconcile, self._admin, rights, announce)
-        await self._arm(read_topics(self._rights - rights), now_s)
+        # Why both: what others took away is only in the one, what was taken away before this
+        # process began, or had been granted by hand, only in the other.
+        await self._arm(read_topics(self._rights - rights) | _read_by(diff.surplus), now_s)
         self._rights = rights
         self._tell(diff, snapshot, has_turned=has_turned)
         self._kept_version = snapshot.version
@@ -172,3 +174,14 @@ class RightsKeeper:
         if late_s < LATE_S:
             return ()
         return (Problem(ailment=Ailment.RIGHTS_LATE, where="", since_s=late_s),)
+
+
+def _read_by(entries: Iterable[AccessEntry]) -> frozenset[str]:
+    """Name the topics with records that somebody could read by an entry."""
+    return frozenset(
+        entry.name
+        for entry in entries
+        if entry.resource == Resource.TOPIC
+        and entry.pattern == Pattern.LITERAL
+        and entry.name.startswith(("accepted.", "view."))
+    )

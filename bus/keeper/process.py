@@ -15,12 +15,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
+from typing import Final
 
 from bus import __version__
 from bus.audit.note import Note
 from bus.audit.notes import note_at
 from bus.catalogue.snapshot import Snapshot
-from bus.errors import BusError, DocumentError
+from bus.errors import BusError, DocumentError, Unavailable
 from bus.kafka.administration import connect_admin
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.keeper.keeping import RightsKeeper
@@ -43,6 +44,8 @@ from bus.wiring import Installation
 logger = logging.getLogger(__name__)
 
 _SLOT = 0
+NOTE_S: Final = 0.5
+"""How long an end waits for the database at most."""
 
 
 async def run(installation: Installation, *, restarts: int = 0) -> None:
@@ -118,7 +121,10 @@ def _tell_end(task: asyncio.Task[None], end_with: Callable[[BaseException], None
 
 
 def _put_on_record(dsn: str, notes: Sequence[Note]) -> None:
-    asyncio.run(note_at(dsn, notes))
+    try:
+        asyncio.run(asyncio.wait_for(note_at(dsn, notes), NOTE_S))
+    except TimeoutError as problem:
+        raise Unavailable(message("error.keeper.not_noted", wait_s=NOTE_S)) from problem
 
 
 def _followed(catalogue: CatalogueFollower, meter: Meter) -> Snapshot:

@@ -189,16 +189,24 @@ async def _approved_region(
 
 
 async def _in_force(cluster: Cluster) -> Mapping[str, bytes]:
-    """Read the documents of the catalogue in force, as far as the topic still holds them."""
     try:
-        # Why ask: before the first catalogue there is no topic.
-        if not await topic_partitions(cluster, [topics.CATALOGUE]):
-            return {}
-        async with CatalogueReader(cluster) as reader:
-            await reader.read_to_end()
-            return reader.documents_held()
+        return await documents_in_force(cluster)
     except KafkaError as problem:
         raise _unreachable(problem) from problem
+
+
+async def documents_in_force(cluster: Cluster) -> Mapping[str, bytes]:
+    """Read the documents of the catalogue in force, as far as the topic still holds them.
+
+    Raises:
+        KafkaError: Kafka does not answer.
+    """
+    # Why ask: before the first catalogue there is no topic.
+    if not await topic_partitions(cluster, [topics.CATALOGUE]):
+        return {}
+    async with CatalogueReader(cluster) as reader:
+        await reader.read_to_end()
+        return reader.documents_held()
 
 
 def _refused(findings: Sequence[Finding], refusals: Sequence[GateRefusal]) -> DocumentError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Final
 from aiokafka.errors import KafkaError
 
 from bus.access.keys import revoke
-from bus.catalogue.documents import read_documents
+from bus.catalogue.documents import read_documents, render_key
 from bus.catalogue.parties import SigningKey
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import instant_ms
@@ -22,7 +22,7 @@ from bus.kafka.cluster import Cluster
 from bus.kafka.scan import offsets, offsets_at, read_between, topic_partitions
 from bus.model.identifiers import DatasetCode, KeyId
 from bus.model.record import RawRecord
-from bus.provision.catalogue_apply import apply_catalogue
+from bus.provision.catalogue_apply import apply_catalogue, documents_in_force
 from bus.texts import message
 from bus.wire import topics
 from bus.wire.headers import parse_delivered
@@ -75,7 +75,7 @@ async def revoke_key(
     """
     key = revoke(home, key_id, since)
     assert key.revoked_at is not None, "just revoked"
-    documents = read_documents(region_file, home / "keys")
+    documents = await _with_key(region_file, home, key, cluster)
     report = await apply_catalogue(documents, cluster=cluster, fund_dsn=fund_dsn, now=clock())
     await asyncio.sleep(IN_FORCE_S)
     region = parse_region(documents)
@@ -91,6 +91,23 @@ async def revoke_key(
         signed=signed,
         newly_doubted=await note_doubts(fund_dsn, key_id, key.revoked_at, signed),
     )
+
+
+async def _with_key(
+    region_file: Path, home: Path, key: SigningKey, cluster: Cluster
+) -> Mapping[str, bytes]:
+    """Put a key's document into the catalogue in force; before the first, into those on disk.
+
+    Why not those on disk: a draft that is not ready, or a decision that this very key signed and
+    nobody applied, would keep the key in force.
+    """
+    try:
+        in_force = await documents_in_force(cluster)
+    except KafkaError as problem:
+        told = message("error.provision.catalogue", topic=topics.CATALOGUE, problem=repr(problem))
+        raise Unavailable(told) from problem
+    documents = in_force or read_documents(region_file, home / "keys")
+    return {**documents, f"keys/{key.key_id}.yaml": render_key(key)}
 
 
 async def _signed(

@@ -77,6 +77,9 @@ async def test_what_a_lost_key_signed_since_then_is_found_and_doubted(
             REGION_FILE, home, key_id, since, cluster=admin_cluster, fund_dsn=fund_dsn, clock=_now
         )
 
+    # What lies on disk and is not in force yet keeps no key in force.
+    (home / "decisions").mkdir(exist_ok=True)
+    (home / "decisions" / "portal-organisations.consumer.yaml").write_text("neither: sound\n")
     found = await revoked(FIRST)
     assert {one.key for one in found.signed} == {"since-1", "since-2", "since-3"}
     assert found.newly_doubted == len(found.signed)

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
 from bus.contracts.schema_shape import (
     ArrayShape,
@@ -20,6 +21,9 @@ from bus.contracts.schema_shape import (
     UnionShape,
 )
 from bus.contracts.value_check import find_misfits
+
+_WHOLE_MAX: Final = 2**1023
+"""A larger whole number is none that a double can hold, and is told as any misfit."""
 
 
 def from_json(shape: Shape, value: object) -> object:
@@ -46,7 +50,7 @@ def from_json(shape: Shape, value: object) -> object:
             return {name: from_json(shape.values, item) for name, item in value.items()}
         case UnionShape() if value is not None:
             return _of_union(shape, value)
-        case FloatShape() if type(value) is int:
+        case FloatShape() if type(value) is int and abs(value) <= _WHOLE_MAX:
             return float(value)
         case IntegerShape() | BinaryShape():
             return _scalar(shape, value)

@@ -15,6 +15,8 @@ from bus.wire.headers import VERSION_MAX
 
 RECORDS_MAX: Final = 256
 _FIRST: Final = datetime(1800, 1, 1, tzinfo=UTC)
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""Clocks and zones still reckon with both."""
 RecordIdText = Annotated[str, StringConstraints(pattern="^[0-9a-f]{32}$")]
 QuarantineIdText = Annotated[
     str, StringConstraints(pattern=r"^in\.[a-z0-9-]+\.[a-z0-9-]+/[0-9]{1,9}/[0-9]{1,18}$")
@@ -38,7 +40,7 @@ class RecordGiven(_Body):
         default=None, description="id of the record that it follows; needed unless it is created"
     )
     event_time: AwareDatetime | None = Field(
-        default=None, ge=_FIRST, description="when the fact came to be; left out: now"
+        default=None, ge=_FIRST, le=_LAST, description="when the fact came to be; left out: now"
     )
     lane: Lane = Field(default=Lane.LIVE, description="`backfill` for history")
     resolves: QuarantineIdText | None = Field(

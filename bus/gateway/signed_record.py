@@ -76,7 +76,7 @@ def signed_record(
         Problem: It is not well-formed, not the sender's or not signed by a valid key of it.
     """
     key, signature = _key(sent), _signature(sent)
-    headers = [(name, text.encode()) for name in _CARRIED if (text := _header(sent, name))]
+    headers = [(name, _bytes(text)) for name in _CARRIED if (text := _header(sent, name))]
     headers.append(("content-type", AVRO.encode()))
     if sum(len(name) + len(text) for name, text in headers) > HEADERS_BYTES_MAX:
         raise Problem(422, "not_well_formed", header="headers")
@@ -110,8 +110,13 @@ def _header(sent: Mapping[str, str], name: str) -> str | None:
     return sent.get(name.replace("_", "-"))
 
 
+def _bytes(text: str) -> bytes:
+    """Give a header's bytes as they came: what is no UTF-8 is for the envelope to refuse."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _key(sent: Mapping[str, str]) -> bytes:
-    key = unquote_to_bytes(_header(sent, "bus_key") or "")
+    key = unquote_to_bytes(_bytes(_header(sent, "bus_key") or ""))
     try:
         text = key.decode()
     except UnicodeDecodeError:

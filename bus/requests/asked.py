@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Self, TypeAlias
 from uuid import UUID
 
 from pydantic import (
@@ -29,6 +30,11 @@ SEARCH_FIELDS_MAX: Final = 3
 SEARCH_CHARACTERS_MAX: Final = 200
 PURPOSE_CHARACTERS_MAX: Final = 1_000
 _ID_HEX_DIGITS: Final = 32
+Moment: TypeAlias = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(1800, 1, 1, tzinfo=UTC), le=datetime(9000, 1, 1, tzinfo=UTC)),
+]
+"""One that clocks, zones and the database can reckon with."""
 
 
 def _storable(text: str) -> str:
@@ -68,9 +74,9 @@ class AskedData(BaseModel):
     """May be left out where exactly one covers the request."""
     purpose: Annotated[str, StringConstraints(max_length=PURPOSE_CHARACTERS_MAX)] | None = None
     """The agreement's own words, in either language; left out, they hold all the same."""
-    recorded: AwareDatetime | None = None
+    recorded: Moment | None = None
     """What the fund had recorded by then; None: by now."""
-    valid: AwareDatetime | None = None
+    valid: Moment | None = None
     """What was true then; None: what stands."""
 
     @model_validator(mode="after")

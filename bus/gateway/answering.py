@@ -120,6 +120,8 @@ class Answering:
             Unavailable: An engine does not answer.
         """
         snapshot, dataset = entered.snapshot, request.dataset
+        if view is not None and view.is_standing:
+            stood = [one for one in stood if one.stands]  # it has no past (ADR-0026)
         projection = projection_of(snapshot, dataset, view)
         versions = [one.version for one in stood]
         records = (

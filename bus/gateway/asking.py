@@ -118,6 +118,8 @@ class Asking:
                 None,
                 None,
             )
+        if asked.is_about_the_past and found.view is not None and found.view.is_standing:
+            raise Problem(400, "view_without_past", agreement=found.agreement.id)
         request = _request(asked, name, provider, entered, Happening.FOUND, found)
         stood = await self._stood(session, asked, provider, entered)
         records = await self.answering.shown(stood, request, found.view, entered)

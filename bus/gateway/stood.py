@@ -35,6 +35,8 @@ class Stood:
 
     version: FundVersion
     recorded_at: datetime
+    stands: bool
+    """Whether it is what stands now of its entry, and has not ceased."""
 
 
 async def standing(
@@ -116,6 +118,10 @@ async def _read(
         await cursor.execute(statement, dict(named))
         rows = await cursor.fetchall()
     return [
-        Stood(version=version_of(columns), recorded_at=cast("datetime", at))
-        for *columns, at in rows
+        Stood(
+            version=version_of(columns),
+            recorded_at=cast("datetime", at),
+            stands=cast("bool", stands),
+        )
+        for *columns, at, stands in rows
     ]

@@ -7,17 +7,26 @@ that grants it gives the row: never a field of the one with a row of the other.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Final
 
 from psycopg import sql
 
 from bus.catalogue.agreement import Agreement
+from bus.catalogue.views import view_of
 from bus.contracts.contract import Contract
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout
-from bus.marts.conditions import Given, Row, any_of, given_by, without_schemas
+from bus.marts.conditions import (
+    NEVER,
+    Given,
+    Row,
+    all_of,
+    any_of,
+    given_by,
+    without_schemas,
+)
 from bus.postgres.queries import Queries
 
 QUERIES: Final = Queries.load("bus.marts", "statements")
@@ -95,11 +104,16 @@ def dataset_statements(
     dataset = str(layout.dataset)
     standing = Row(agency=sql.SQL("standing.agency"), value_of=_of_standing)
     either = Row(agency=sql.SQL("record.agency"), value_of=_of_either)
+    without_past = {one.id for one in agreements if _has_no_past(one, contract)}
     given = [given_by(one, layout, standing) for one in agreements]
+    given = [_alive(one) if one.agreement in without_past else one for one in given]
     asks = any(one.needs_record for one in given)
     rows = "rows_current_and_record" if asks else "rows_current"
     current = _query(layout, given, standing.value_of, _CURRENT, rows)
     given = [given_by(one, layout, either) for one in agreements]
+    given = [
+        replace(one, condition=NEVER) if one.agreement in without_past else one for one in given
+    ]
     history = _query(layout, given, either.value_of, _HISTORY, "rows_history")
     stood = _query(layout, given, either.value_of, _STOOD, "rows_stood")
     function = f"{dataset}_as_of"
@@ -114,6 +128,17 @@ def dataset_statements(
             statement=_function(sql.Identifier(schema, function), layout, given, stood),
         ),
     )
+
+
+def _has_no_past(agreement: Agreement, contract: Contract) -> bool:
+    """Tell whether an agreement gives what stands now alone: its filter reads what may change."""
+    view = view_of(agreement, contract)
+    return view is not None and view.is_standing
+
+
+def _alive(given: Given) -> Given:
+    alive = sql.SQL("standing.ceased_by IS NULL")
+    return replace(given, condition=all_of([given.condition, alive]))
 
 
 def _view(schema: str, name: str, title: str, query: sql.Composed) -> Made:

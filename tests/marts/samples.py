@@ -71,7 +71,11 @@ FIELDS_V2: Fields = [
     {"name": "floors", "type": "long", "default": 2},
     {"name": "known_at", "type": {"type": "array", "items": "string"}, "default": []},
 ]
-CONTRACT = contract(FIELDS_V1, FIELDS_V2, dataset=SCHOOLS)
+CONTRACT = replace(
+    contract(FIELDS_V1, FIELDS_V2, dataset=SCHOOLS),
+    # Else a filter makes a standing view, which has no past.
+    immutable_fields=frozenset(str(field["name"]) for field in (*FIELDS_V1, *FIELDS_V2)),
+)
 FIELD_NAMES = CONTRACT.field_names
 FILTERABLE = [str(field["name"]) for field in FIELDS_V1 if field["name"] != "called"]
 APPENDED = datetime(2026, 6, 1, tzinfo=UTC)

@@ -11,7 +11,7 @@ import pytest
 
 from bus.audit.note import NoteKind, key_mark
 from bus.audit.notes import every_note
-from bus.catalogue.agreement import Suspension
+from bus.catalogue.agreement import Condition, ConditionOperator, Suspension
 from bus.catalogue.decision import Side
 from bus.gateway.data_requests import AT_ONCE_OF_ONE_MAX
 from bus.gateway.stood import CANDIDATES_MAX
@@ -22,9 +22,10 @@ from bus.postgres.session import Session
 from bus.wire.headers import signed_values
 from bus.wire.http_signature import sign_request
 from bus.wire.load_page import parse_record
+from bus.wire.record_id import record_id
 from bus.wire.request_answer import answer_topic, parse_answer
 from bus.wire.signature import SignatureChecker, leaf_hash, parse_signature
-from tests.factories import DATASET, VALID, Raw, unsigned
+from tests.factories import AGENCY, DATASET, VALID, Raw, unsigned
 from tests.requests.ground import (
     AUDIT_KEY,
     EDUCATION,
@@ -79,6 +80,37 @@ async def test_what_is_given_is_noted_before_and_what_is_not_there_is_not(
     assert note.keys == (key_mark(AUDIT_KEY, DATASET, "63-0001"),)
     assert (note.content["system"], note.content["agreements"]) == (HEALTH, [AGREED.id])
     assert "63-0001" not in note.text
+
+
+async def test_under_a_filter_of_what_may_change_only_what_stands_is_answered(
+    world: World,
+) -> None:
+    large = Condition(field="places", op=ConditionOperator.AT_LEAST, values=("100",))
+    world.snapshot = with_agreements(replace(AGREED, rows=(large,)))
+    await world.fund_has(unsigned(key="63-0001", places=600))
+    status, content = await world.asks(HEALTH, key="63-0001")
+    assert (status, content["state"]) == (200, "answered_auto")
+    status, problem = await world.asks(HEALTH, key="63-0001", recorded=world.now.isoformat())
+    assert (status, problem["code"]) == (400, "view_without_past")
+    first = record_id(AGENCY, DATASET, "63-0001", 1, Operation.CREATE)
+    left = unsigned(
+        key="63-0001", version=2, operation=Operation.CORRECT, supersedes=first, places=50
+    )
+    await world.fund_has(left)
+    status, again = await world.looks(HEALTH, f"/requests/{content['id']}")
+    assert (status, again["records"]) == (200, [])
+    status, content = await world.asks(HEALTH, key="63-0001")
+    assert content["state"] == "asked", "its provider is asked, as for what is not there"
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+@pytest.mark.parametrize("name", ["recorded", "valid"])
+async def test_a_moment_that_no_clock_reckons_with_is_refused(
+    world: World, name: str, moment: str
+) -> None:
+    members: dict[str, Any] = {"key": "63-0001", name: moment}
+    status, _ = await world.asks(HEALTH, **members)
+    assert status in {400, 422}
 
 
 def is_genuine(content: dict[str, object]) -> bool:

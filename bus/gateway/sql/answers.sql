@@ -3,7 +3,7 @@ SELECT agency, key, past.version, past.record_id, past.operation, past.supersede
     past.schema_id, past.value, past.event_time,
     (extract(epoch FROM past.appended_at) * 1000)::int8 AS appended_ms,
     past.system, past.lane, past.bus_in, past.catalogue, past.accepted_partition,
-    past.accepted_offset, past.recorded_at
+    past.accepted_offset, past.recorded_at, standing.ceased_by IS NULL AS stands
 FROM {current} AS standing
 JOIN {history} AS past USING (agency, key, version)
 WHERE standing.agency = %(agency)s AND standing.key = %(key)s
@@ -13,7 +13,7 @@ SELECT agency, key, past.version, past.record_id, past.operation, past.supersede
     past.schema_id, past.value, past.event_time,
     (extract(epoch FROM past.appended_at) * 1000)::int8 AS appended_ms,
     past.system, past.lane, past.bus_in, past.catalogue, past.accepted_partition,
-    past.accepted_offset, past.recorded_at
+    past.accepted_offset, past.recorded_at, standing.ceased_by IS NULL AS stands
 FROM {current} AS standing
 JOIN {history} AS past USING (agency, key, version)
 WHERE standing.agency = %(agency)s AND {condition}
@@ -21,9 +21,13 @@ ORDER BY agency, key
 LIMIT %(limit)s
 
 -- name: recorded
-SELECT agency, key, version, record_id, operation, supersedes, schema_id, value, event_time,
-    (extract(epoch FROM appended_at) * 1000)::int8 AS appended_ms,
-    system, lane, bus_in, catalogue, accepted_partition, accepted_offset, recorded_at
-FROM {history}
-WHERE record_id = ANY(%(record_ids)s)
-ORDER BY agency, key, version
+SELECT agency, key, past.version, past.record_id, past.operation, past.supersedes,
+    past.schema_id, past.value, past.event_time,
+    (extract(epoch FROM past.appended_at) * 1000)::int8 AS appended_ms,
+    past.system, past.lane, past.bus_in, past.catalogue, past.accepted_partition,
+    past.accepted_offset, past.recorded_at,
+    standing.version IS NOT NULL AND standing.ceased_by IS NULL AS stands
+FROM {history} AS past
+LEFT JOIN {current} AS standing USING (agency, key, version)
+WHERE past.record_id = ANY(%(record_ids)s)
+ORDER BY agency, key, past.version

@@ -26,7 +26,7 @@ from tests.flow.audit_bench import Bench, housekeeper
 async def test_many_housekeepers_never_fork_the_chain(
     installation: Installation, tmp_path: Path
 ) -> None:
-    rounds = 12
+    rounds = 6
 
     async def keep(number: int) -> list[int]:
         signed = []

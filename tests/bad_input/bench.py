@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 import psutil
 from aiokafka import AIOKafkaProducer
@@ -129,14 +130,25 @@ async def _plant_bombs(installation: Installation) -> None:
             )
 
 
+_SERVE: Final = """
+import asyncio
+from bus.process.log import configure_logging
+from bus.supervise.role import Role
+from bus.supervise.supervisor import Slot, Supervisor
+configure_logging("supervisor")
+asyncio.run(Supervisor([Slot(role=role, number=0) for role in Role]).run())
+"""
+
+
 @contextmanager
 def serving(installation: Installation, world: World) -> Iterator[Bench]:
-    """Run every worker, as an operator starts them."""
+    """Run every worker as `bus serve` does, but not the keeper: it takes away what was granted by
+    hand, and with that the right to the topic of a former dataset."""
     log = installation.home.parent / "serve.log"
     with (
         log.open("ab") as file,
         subprocess.Popen(
-            [sys.executable, "-c", "from bus.cli.main import run; run()", "serve", "all"],
+            [sys.executable, "-c", _SERVE],
             stdin=subprocess.PIPE,
             stderr=file,
             env={**os.environ, "BUS_HOME": str(installation.home)},

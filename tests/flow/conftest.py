@@ -38,6 +38,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="package")
 def enrolled(home: Path) -> Installation:
     """Every system of the sample region with its password and its key."""
+    return enrolled_at(home)
+
+
+def enrolled_at(home: Path) -> Installation:
+    """Give every system of the sample region its password and its key, and approve all."""
     current = Installation(Settings(home=home, region=REGION))
     region = parse_region(read_documents(REGION, None))
     systems = [system.code for agency in region.agencies.values() for system in agency.systems]
@@ -50,6 +55,12 @@ def enrolled(home: Path) -> Installation:
 @pytest.fixture
 async def installation(enrolled: Installation) -> Installation:
     """The sample region in force; workers and records are the test's own."""
+    await put_in_force(enrolled)
+    return enrolled
+
+
+async def put_in_force(enrolled: Installation) -> None:
+    """Apply the sample region where anything else is in force."""
     documents = read_documents(REGION, enrolled.keys_dir)
     if await _in_force(enrolled) != documents:
         await apply_catalogue(
@@ -58,7 +69,6 @@ async def installation(enrolled: Installation) -> Installation:
             fund_dsn=enrolled.fund_dsn(),
             now=datetime.now(UTC),
         )
-    return enrolled
 
 
 async def _in_force(installation: Installation) -> Mapping[str, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,19 +20,22 @@ from bus.catalogue.lock import render
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
 from bus.catalogue.schemas import complete_lock
+from bus.catalogue.signing import approvals
 from bus.catalogue.sources import LOCK_FILE
 from bus.client import DeliveredRecord, Presence, RegistryCopy, Subscriber, verify_copy
 from bus.errors import DocumentError
 from bus.gateway.process import serving
 from bus.kafka.catalogue_topic import CatalogueFollower
+from bus.local import reset, up
 from bus.model.identifiers import SystemCode
 from bus.observe.board import Board
 from bus.observe.series import Duty
+from bus.provision import agreement_decision
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.wiring import Installation
 from tests.factories import DATASET, VALID
 from tests.flow import path
-from tests.flow.conftest import REGION
+from tests.flow.conftest import REGION, enrolled_at, put_in_force
 
 STANDS, LEFT = Presence
 SYSTEM: Final = SystemCode("territory-registry")
@@ -47,9 +51,6 @@ purpose: {ru: Размещение, en: Siting}
 legal_basis: Закон о размещении
 valid_from: 2026-01-01
 valid_to: 2027-12-31
-approvals:
-  provider: {by: Руководитель управления реестров, on: 2025-12-01}
-  consumer: {by: Руководитель управления размещения, on: 2025-12-01}
 """
 SENT_WITHIN_S: Final = 20
 
@@ -62,9 +63,21 @@ def school(key: str, places: int) -> dict[str, object]:
     return {**VALID, "registry_number": f"standing-{key}", "places": places}
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A platform of its own: what a side has decided, no later catalogue may leave out."""
+    home = tmp_path_factory.mktemp("standing") / "home"
+    up(home)
+    yield enrolled_at(home)
+    reset(home)
+
+
 async def bring_into_force(installation: Installation) -> None:
     documents = dict(read_documents(REGION, installation.keys_dir))
     documents["agreements/economy-large-institutions.yaml"] = AGREEMENT.encode()
+    region = parse_region(documents)
+    signers = agreement_decision._signers(region, installation.home, now())
+    documents |= approvals(region, signers, now().date())
     documents[LOCK_FILE] = render(complete_lock(parse_region(documents)))
     await apply_catalogue(
         documents,
@@ -134,8 +147,10 @@ def told(records: list[DeliveredRecord], key: str) -> list[tuple[object, int, ob
 
 
 async def test_a_copy_has_the_rows_that_stand_inside_and_learns_that_one_left(
-    installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    installation = own
+    await put_in_force(installation)
     async with path.supervised(installation):
         await path.publish(installation, [school("a", 600), school("b", 50)])
         await path.settled(installation)

@@ -68,7 +68,8 @@ async def test_status_and_metrics_tell_what_workers_did_and_which_of_them_is_gon
         assert all(page["bus_worker_healthy",] == 1 for page in seen.values())
         grown = {name: set(seen[name]) - set(before[name]) for name in seen}
         assert {sample[0] for new in grown.values() for sample in new} <= {
-            # Lag comes with partitions, the others with what is in quarantine or held.
+            # Lag comes with partitions, the others with what is in quarantine, held or asked for.
+            "bus_requests_total",
             "bus_position_lag_records",
             "bus_position_lag_seconds",
             "bus_quarantine_open_records",

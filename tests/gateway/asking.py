@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import secrets
@@ -28,6 +29,8 @@ from bus.wiring import Installation
 PROVIDER = SystemCode("edu-registry")
 HEALTH = SystemCode("health-analytics")
 PORTAL = SystemCode("region-portal")
+
+_CLOSING_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +66,13 @@ async def session_of(
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Connect as a system by its certificate, or as a stranger."""
     connector = aiohttp.TCPConnector(ssl=tls(installation, system))
-    async with aiohttp.ClientSession(connector=connector) as session:
-        yield session
+    try:
+        async with aiohttp.ClientSession(connector=connector) as session:
+            yield session
+    finally:
+        # Why: a connection that was cut in the middle is closed a turn or two later, and Python
+        # complains of one that the event loop's end finds open.
+        await asyncio.sleep(_CLOSING_S)
 
 
 def signed(

@@ -146,13 +146,15 @@ async def send_endless_body(door: Door, size_bytes: int, *, is_chunked: bool) ->
     if not is_chunked:
         headers["Content-Length"] = str(size_bytes)
     connector = aiohttp.TCPConnector(ssl=door.provider)
+    status = 0
     async with aiohttp.ClientSession(connector=connector) as session:
-        try:
-            url = door.url / "records" / DATASET
+        url = door.url / "records" / DATASET
+        # Why: it may be cut off before the answer could be read.
+        with suppress(OSError, aiohttp.ClientError):
             async with session.post(url, data=zeros(), headers=headers) as answer:
-                return answer.status, sent
-        except (OSError, aiohttp.ClientError):
-            return 0, sent  # cut off before the answer could be read
+                status = answer.status
+    await asyncio.sleep(0.1)  # until what was cut is closed on this side, too
+    return status, sent
 
 
 async def trickle(door: Door, seconds: float) -> float:

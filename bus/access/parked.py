@@ -9,8 +9,10 @@ until the broker has cut every connection that has been silent since before (ADR
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from typing import Final
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
     AlterConfigOpType,
     ConfigEntry,
@@ -58,4 +60,17 @@ def _alter(
     ]
     answers = admin.client.incremental_alter_configs(resources, request_timeout=REQUEST_TIMEOUT_S)
     for resource, answer in answers.items():
-        settled(answer, message("doing.access.rolling", topic=resource.name))
+        if not _is_gone(answer):
+            settled(answer, message("doing.access.rolling", topic=resource.name))
+
+
+def _is_gone(answer: Future[ConfigResource]) -> bool:
+    """Tell whether there is no such topic: then no fetch waits on it either."""
+    try:
+        problem = answer.exception(REQUEST_TIMEOUT_S)
+    except TimeoutError:
+        return False
+    return (
+        isinstance(problem, KafkaException)
+        and problem.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART
+    )

@@ -67,6 +67,7 @@ class RightsKeeper:
         self._looked_s = 0.0
         self._due_since_s: float | None = None
         self._rights: frozenset[Right] = frozenset()
+        self._to_arm: frozenset[str] = frozenset()
         self._armed: dict[str, float] = {}
         """Topic → when it rolls no more, on the clock of `time.monotonic`."""
 
@@ -91,9 +92,14 @@ class RightsKeeper:
             Unavailable: Kafka does not answer.
             DocumentError: As in `run`.
         """
+        await self._keep()
+        # Why behind it: whatever keeps these from being done must keep no right from ending.
+        await self._roll()
+        if self._unnoted:
+            await asyncio.to_thread(self._note, [])
+
+    async def _keep(self) -> None:
         snapshot, moment, now_s = self._catalogue(), self._clock(), time.monotonic()
-        await self._disarm(now_s)
-        await asyncio.to_thread(self._note, [])
         has_turned = snapshot.version != self._kept_version or (
             self._turns_at is not None and moment >= self._turns_at
         )
@@ -106,7 +112,7 @@ class RightsKeeper:
         diff = await asyncio.to_thread(reconcile, self._admin, rights, announce)
         # Why both: what others took away is only in the one, what was taken away before this
         # process began, or had been granted by hand, only in the other.
-        await self._arm(read_topics(self._rights - rights) | _read_by(diff.surplus), now_s)
+        self._to_arm |= read_topics(self._rights - rights) | _read_by(diff.surplus)
         self._rights = rights
         self._tell(diff, snapshot, has_turned=has_turned)
         self._kept_version = snapshot.version
@@ -133,13 +139,13 @@ class RightsKeeper:
         else:
             self._unnoted = []
 
-    async def _arm(self, topics: frozenset[str], now_s: float) -> None:
+    async def _roll(self) -> None:
         """Let fetches end that wait on topics which somebody may not read any more."""
-        if topics:
-            await asyncio.to_thread(roll_soon, self._admin, topics)
-            self._armed.update(dict.fromkeys(topics, now_s + ARMED_S))
-
-    async def _disarm(self, now_s: float) -> None:
+        if self._to_arm:
+            await asyncio.to_thread(roll_soon, self._admin, self._to_arm)
+            self._armed.update(dict.fromkeys(self._to_arm, time.monotonic() + ARMED_S))
+            self._to_arm = frozenset()
+        now_s = time.monotonic()
         over = frozenset(topic for topic, until_s in self._armed.items() if until_s <= now_s)
         if over:
             await asyncio.to_thread(roll_no_more, self._admin, over)

@@ -178,12 +178,25 @@ async def test_a_topic_rolls_its_segments_for_a_while_only(
     apply_topics(admin, topics_of(_exchange(), replication_factor=1))
     desk = Desk(admin, _exchange(ending=MORNING + timedelta(hours=1)), MORNING)
     assert await desk.may_read()
-    monkeypatch.setattr(keeping, "ARMED_S", 0.0)
+    monkeypatch.setattr(keeping, "ARMED_S", 2.0)
     desk.moment += timedelta(hours=1)
     assert not await desk.may_read()
     await _until(lambda: read_topics(admin)[TOPIC].config.get("segment.ms") == "1000")
+    await asyncio.sleep(2)
     await desk.keeper.look()
     await _until(lambda: "segment.ms" not in read_topics(admin)[TOPIC].config)
+
+
+async def test_a_topic_that_is_gone_keeps_no_right_from_ending(admin: Administration) -> None:
+    exchange = _exchange(ending=MORNING + timedelta(hours=1))
+    apply_topics(admin, topics_of(exchange, replication_factor=1))
+    desk = Desk(admin, exchange, MORNING)
+    assert await desk.may_read()
+    desk.keeper._armed["accepted.gone"] = 0.0
+    desk.moment += timedelta(hours=1)
+    await desk.keeper.look()
+    assert "User:health" not in _readers(admin)
+    assert "accepted.gone" not in desk.keeper._armed
 
 
 def _readers(admin: Administration) -> set[str]:

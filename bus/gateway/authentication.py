@@ -34,13 +34,6 @@ class Caller:
     """None: it proved itself by the certificate of its connection."""
 
 
-def authenticated(
-    headers: Mapping[str, str], method: str, uri: str, *, snapshot: Snapshot, now_ms: int
-) -> SystemCode:
-    """Tell which system signed a request; as `signed_caller`."""
-    return signed_caller(headers, method, uri, snapshot=snapshot, now_ms=now_ms).system
-
-
 def signed_caller(
     headers: Mapping[str, str], method: str, uri: str, *, snapshot: Snapshot, now_ms: int
 ) -> Caller:

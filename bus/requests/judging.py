@@ -14,6 +14,7 @@ from bus.catalogue.snapshot import Projection, Snapshot, locked_schema_id
 from bus.contracts.encode import NotEncodable, encoder
 from bus.contracts.json_value import defaults_of, from_json
 from bus.contracts.schema_reader import read_shape
+from bus.enforce.judge import VALUE_BYTES_MAX
 from bus.errors import DocumentError, Finding
 from bus.model.identifiers import SystemCode
 from bus.model.record import Envelope, Headers, Lane, Operation
@@ -26,7 +27,6 @@ from bus.wire.record_id import record_id
 
 RECORDS_MAX: Final = 20
 """Of one answer."""
-VALUE_BYTES_MAX: Final = 256 * 1024
 _DECIDES_NOTHING: Final = 1
 """Version in the envelope of an answer: it is no registry record, and no fund takes it in."""
 

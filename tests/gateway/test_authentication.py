@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from bus.catalogue.snapshot import Snapshot, build_snapshot
 from bus.gateway.authentication import (
-    authenticated,
     certified_caller,
     is_still_valid,
     signed_caller,
@@ -33,7 +32,7 @@ def headers(key: str = "edu-registry.1", seed: bytes = SEEDS["edu-registry"]) ->
 
 
 def asked(given: dict[str, str], *, known: Snapshot | None = None, now_ms: int = NOW_MS) -> str:
-    return authenticated(given, "GET", URI, snapshot=known or snapshot(), now_ms=now_ms)
+    return signed_caller(given, "GET", URI, snapshot=known or snapshot(), now_ms=now_ms).system
 
 
 def refused(given: dict[str, str], *, known: Snapshot | None = None, now_ms: int = NOW_MS) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum, unique
+from hashlib import sha256
 from typing import Final
 
 from bus.audit.leaf import NoteLeaf
@@ -22,6 +23,8 @@ _MARK_BYTES: Final = 8
 ADMINISTRATOR: Final = "administrator"
 """Writer of what commands do."""
 GATEWAY: Final = "gateway"
+KEEPER: Final = "keeper"
+"""Writer of what changes by itself when an agreement turns."""
 
 
 @unique
@@ -34,6 +37,8 @@ class NoteKind(StrEnum):
     """A right on Kafka was given or taken away."""
     ACT = "act"
     """Something that an administrator did."""
+    SIGNED = "signed"
+    """The gateway signed what a system sent as JSON, with the key that it delegated."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +47,7 @@ class Note:
 
     kind: NoteKind
     writer: str
-    """The bus's process that notes it: `gateway`, `administrator`."""
+    """Who notes it: `gateway`, `keeper`, `administrator`."""
     content: Mapping[str, object]
     """What happened, in codes, posts, times and numbers; nothing of a record."""
     dataset: DatasetCode | None = None
@@ -157,14 +162,50 @@ def read_note(read: Read, key: bytes, writer: str) -> Note:
     )
 
 
-def act_note(act: str, *, dataset: DatasetCode | None = None, **content: object) -> Note:
+def act_note(
+    act: str,
+    *,
+    dataset: DatasetCode | None = None,
+    keys: tuple[int, ...] = (),
+    **content: object,
+) -> Note:
     """Note what an administrator is about to do.
 
     Args:
         act: Its name, as the command's: `quarantine_discard`.
         dataset: That it is about, if it is about one.
+        keys: Marks of the registry keys that it is about.
         content: With which arguments; posts and never persons, nothing of a record.
     """
     return Note(
-        kind=NoteKind.ACT, writer=ADMINISTRATOR, content={"act": act, **content}, dataset=dataset
+        kind=NoteKind.ACT,
+        writer=ADMINISTRATOR,
+        content={"act": act, **content},
+        dataset=dataset,
+        keys=keys,
+    )
+
+
+def signed_note(
+    dataset: DatasetCode, *, system: str, key_id: str, body: bytes, record_ids: Iterable[str]
+) -> Note:
+    """Note that the gateway is about to send records that it signed for a system.
+
+    Args:
+        dataset: Of the records.
+        system: That sent the request.
+        key_id: Delegated by it.
+        body: Of the request; its SHA-256 is noted, as header `Content-Digest` has it.
+        record_ids: Of what came of it.
+    """
+    return Note(
+        kind=NoteKind.SIGNED,
+        writer=GATEWAY,
+        content={
+            "system": system,
+            "key_id": key_id,
+            "sha256": sha256(body).hexdigest(),
+            "records": list(record_ids),
+        },
+        dataset=dataset,
     )

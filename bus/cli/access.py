@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import typer
 
 from bus.access.reconcile import AccessDiff, find_drift
 from bus.access.rights import rights_of
+from bus.catalogue.region import Region
 from bus.cli.context import installation, now, region
+from bus.cli.in_force import region_in_force
 from bus.cli.marts import wanted_marts
 from bus.cli.output import JsonOption, headings, print_json, print_table
 from bus.kafka.administration import connect_admin
 from bus.marts.entries import MartDiff
 from bus.marts.reading import find_mart_drift
-from bus.marts.reconcile import connect_marts, reconcile_marts
+from bus.marts.reconcile import connect_marts
 from bus.marts.wanted import Marts
-from bus.postgres.session import Session
-from bus.provision.noted import apply_rights
+from bus.provision.noted import apply_marts, apply_rights
 
 app = typer.Typer(
     no_args_is_help=True, help="Rights on Kafka and marts, from the agreements in force."
 )
-
-_OfMarts: TypeAlias = Callable[[Session, Marts], Awaitable[MartDiff]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +36,14 @@ class _Difference:
 
 @app.command()
 def diff(*, json: JsonOption = False) -> None:
-    """Show how rights and marts differ from the agreements; exit 1 where they do.
+    """Show how rights and marts differ from the agreements in force; exit 1 where they do.
 
     Example: bus access diff
     """
+    current = _region()
     admin = connect_admin(installation().cluster_as_admin())
-    kafka = find_drift(admin, rights_of(region(), now()))
-    found = _Difference(kafka=kafka, marts=asyncio.run(_marts(find_mart_drift)))
+    kafka = find_drift(admin, rights_of(current, now()))
+    found = _Difference(kafka=kafka, marts=asyncio.run(_mart_drift(wanted_marts(current))))
     _print(found, json=json)
     if not (kafka.is_empty and found.marts.is_empty) or kafka.nameless:
         raise typer.Exit(1)
@@ -53,21 +51,30 @@ def diff(*, json: JsonOption = False) -> None:
 
 @app.command()
 def apply(*, json: JsonOption = False) -> None:
-    """Withdraw what no agreement gives and grant what one does, on Kafka and then in marts.
+    """Withdraw what no agreement in force gives, grant what one does, on Kafka and in marts.
+
+    Documents on disk that were not applied yet count for nothing here.
 
     Example: bus access apply
     """
+    current, dsn = _region(), installation().fund_dsn()
     admin = connect_admin(installation().cluster_as_admin())
-    current = installation()
-    kafka = apply_rights(admin, region(), now(), current.fund_dsn())
-    done = _Difference(kafka=kafka, marts=asyncio.run(_marts(reconcile_marts)))
+    kafka = apply_rights(admin, current, now(), dsn)
+    marts = asyncio.run(apply_marts(dsn, wanted_marts(current)))
+    done = _Difference(kafka=kafka, marts=marts)
     _print(done, json=json)
 
 
-async def _marts(ask: _OfMarts) -> MartDiff:
+def _region() -> Region:
+    """Give the region in force, as the keeper does; before the first, the documents on disk."""
+    found = asyncio.run(region_in_force(installation().cluster_as_admin()))
+    return region() if found is None else found
+
+
+async def _mart_drift(wanted: Marts) -> MartDiff:
     session = await connect_marts(installation().fund_dsn())
     try:
-        return await ask(session, wanted_marts())
+        return await find_mart_drift(session, wanted)
     finally:
         await session.close()
 

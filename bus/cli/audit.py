@@ -21,16 +21,14 @@ from bus.audit.log import export as export_log
 from bus.audit.log import keep_checkpoints, trees
 from bus.audit.notes import create_audit_tables, untold_numbers
 from bus.catalogue.parties import BUS
-from bus.catalogue.region import Region
 from bus.cli.audit_readers import who_read
 from bus.cli.context import installation, language
+from bus.cli.in_force import region_applied
 from bus.cli.output import JsonOption, headings, print_json, print_table, results, tell
-from bus.errors import Unavailable
-from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import offsets
 from bus.model.identifiers import SystemCode
 from bus.postgres.session import Session, connect
-from bus.texts import message, text
+from bus.texts import text
 from bus.wiring import Installation
 
 app = typer.Typer(no_args_is_help=True, help="What was done with records, and who read them.")
@@ -57,7 +55,7 @@ def verify(*, json: JsonOption = False) -> None:
 
 async def _verify(current: Installation) -> Examination:
     cluster = current.cluster_as(BUS)
-    in_force = await _in_force(current)
+    in_force = await region_applied(current.cluster_as(BUS))
     keys = {str(key.key_id): key.public_key for key in in_force.keys.values() if key.system == BUS}
     async with _session(current) as session:
         with tempfile.TemporaryDirectory(prefix="bus-audit-") as folder:
@@ -122,7 +120,7 @@ def export(
 
 
 async def _export(current: Installation, file: Path) -> Sequence[str]:
-    in_force = await _in_force(current)
+    in_force = await region_applied(current.cluster_as(BUS))
     await export_log(current.cluster_as(BUS), file)
     return [
         f"{key.key_id}={base64.b64encode(key.public_key).decode()}"
@@ -200,15 +198,6 @@ async def _status(current: Installation) -> _Status:
         uncovered=max(0, sum(end for _, end in ends.values()) - covered),
         waiting=len(waiting),
     )
-
-
-async def _in_force(current: Installation) -> Region:
-    async with CatalogueReader(current.cluster_as(BUS)) as reader:
-        await reader.read_to_end()
-        snapshot = reader.snapshot()
-    if snapshot is None:
-        raise Unavailable(message("error.cli.no_catalogue"))
-    return snapshot.region
 
 
 @asynccontextmanager

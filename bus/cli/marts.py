@@ -7,23 +7,22 @@ from typing import Annotated
 
 import typer
 
+from bus.catalogue.region import Region
 from bus.cli.context import installation, now, region
 from bus.cli.output import JsonOption, heading, headings, print_json, print_table
 from bus.contracts.yaml_document import some_of
 from bus.errors import DocumentError
 from bus.fund.layout import layouts_of
-from bus.marts.password import MartLogin, set_mart_password
-from bus.marts.reconcile import connect_marts
 from bus.marts.wanted import Marts, marts_of, role_of
 from bus.model.identifiers import AgencyCode
+from bus.provision.noted import set_mart_password_noted
 from bus.texts import message
 
 app = typer.Typer(no_args_is_help=True, help="Marts: the data fund for consumers' SQL.")
 
 
-def wanted_marts() -> Marts:
-    """Tell the marts that the region's documents come to now."""
-    current = region()
+def wanted_marts(current: Region) -> Marts:
+    """Tell the marts that a region comes to now."""
     return marts_of(current, layouts_of(current.contracts.values(), current.lock), now())
 
 
@@ -39,12 +38,13 @@ def password(
 
     Example: bus marts password health-samara
     """
-    marts = wanted_marts()
+    marts = wanted_marts(region())
     code = AgencyCode(agency)
     if role_of(code) not in marts.by_role:
         known = some_of(mart.agency for mart in marts.by_role.values())
         raise DocumentError(message("error.marts.no_mart", agency=agency, known=known))
-    login = asyncio.run(_set(code))
+    current = installation()
+    login = asyncio.run(set_mart_password_noted(current.home, code, current.fund_dsn()))
     if json:
         print_json(login)
         return
@@ -57,12 +57,3 @@ def password(
             [heading("new"), heading("yes" if login.is_new else "no")],
         ],
     )
-
-
-async def _set(agency: AgencyCode) -> MartLogin:
-    current = installation()
-    session = await connect_marts(current.fund_dsn())
-    try:
-        return await set_mart_password(session, current.home, agency)
-    finally:
-        await session.close()

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from bus.access.delegate import delegate as delegate_key
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import Region
 from bus.cli.context import installation, now, region
@@ -15,7 +14,7 @@ from bus.cli.output import JsonOption, heading, headings, print_json, print_tabl
 from bus.errors import DocumentError
 from bus.kafka.administration import connect_admin
 from bus.model.identifiers import SystemCode
-from bus.provision.noted import enrol_noted
+from bus.provision.noted import delegate_noted, enrol_noted
 from bus.texts import message
 
 app = typer.Typer(no_args_is_help=True, help="Information systems and their ways in.")
@@ -67,7 +66,9 @@ def delegate(
     _refuse_strangers([SystemCode(system)], _codes(described))
     current = installation()
     admin = connect_admin(current.cluster_as_admin())
-    made = delegate_key(current.home, admin, SystemCode(system), described.keys, now())
+    made = delegate_noted(
+        current.home, admin, SystemCode(system), described.keys, now(), current.fund_dsn()
+    )
     if json:
         print_json(made)
     else:
@@ -78,7 +79,14 @@ def delegate(
 
 
 def _codes(described: Region) -> list[SystemCode]:
-    return [system.code for agency in described.agencies.values() for system in agency.systems]
+    """Give the systems of agencies that take part."""
+    moment = now()
+    return [
+        system.code
+        for agency in described.agencies.values()
+        if not agency.has_left(moment)
+        for system in agency.systems
+    ]
 
 
 def _refuse_strangers(wanted: Sequence[SystemCode], known: Sequence[SystemCode]) -> None:

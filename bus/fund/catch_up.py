@@ -15,6 +15,7 @@ from bus.fund.deciding import take_alone
 from bus.fund.entries import tables_of
 from bus.fund.standing import QUERIES, tell_entries
 from bus.model.identifiers import AgencyCode, ViewCode
+from bus.model.record import Lane
 from bus.postgres.session import Session, translated
 from bus.texts import message
 
@@ -98,7 +99,8 @@ async def _tell_page(
     statement = QUERIES.get("next_entries", **tables_of(dataset))
     rows = await (await session.execute(statement, named)).fetchall()
     entries = [(AgencyCode(str(agency)), str(key)) for agency, key in rows]
-    await tell_entries(session, dataset, [(projection, entries)], snapshot)
+    # Why: what stood before is history to its readers, however it came to the fund.
+    await tell_entries(session, dataset, [(projection, entries)], snapshot, lane=Lane.BACKFILL)
     agency, key = entries[-1] if entries else (reached.agency, reached.key)
     is_last = len(entries) < entries_max
     moved = {"view": view, "agency": agency, "key": key, "is_done": is_last}

@@ -80,6 +80,8 @@ async def tell_entries(
     dataset: DatasetCode,
     chosen: Sequence[tuple[Projection, Sequence[EntryKey]]],
     snapshot: Snapshot,
+    *,
+    lane: Lane | None = None,
 ) -> None:
     """Tell standing views what stands of some entries, where that is news to them.
 
@@ -88,6 +90,7 @@ async def tell_entries(
         dataset: Of all of it.
         chosen: Views, each with the entries to look at, in the order in which they are told.
         snapshot: The catalogue to serve under.
+        lane: Of what is told; None: of the records that it comes from.
 
     Raises: as `tell_changes`.
     """
@@ -112,7 +115,7 @@ async def tell_entries(
         if news is not None
     ]
     if told:
-        await _note(session, dataset, told, snapshot.version)
+        await _note(session, dataset, told, snapshot.version, lane)
 
 
 async def _current_rows(
@@ -133,7 +136,11 @@ async def _told_rows(
 
 
 async def _note(
-    session: Session, dataset: DatasetCode, told: Sequence[Told], catalogue: int
+    session: Session,
+    dataset: DatasetCode,
+    told: Sequence[Told],
+    catalogue: int,
+    lane: Lane | None,
 ) -> None:
     records, rows = [one.record for one in told], [one.row for one in told]
     named = {
@@ -161,6 +168,7 @@ async def _note(
         "catalogue": catalogue,
         "presences": [one.presence for one in records],
         "values": [one.value for one in records],
+        "lanes": [lane or one.lane for one in records],
     }
     await session.execute(QUERIES.get("add_to_outbox"), {**named, **news})
 

@@ -13,7 +13,7 @@ from typing import Final
 from bus.access.parked import ARMED_S, roll_no_more, roll_soon
 from bus.access.reconcile import AccessDiff, AccessEntry, reconcile
 from bus.access.rights import Pattern, Resource, Right, read_topics, rights_of
-from bus.audit.note import Note
+from bus.audit.note import KEEPER, Note
 from bus.catalogue.granted import next_turn
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import Snapshot
@@ -121,7 +121,7 @@ class RightsKeeper:
         self._board.set(series.RIGHTS_KEPT, (), moment.timestamp())
 
     def _announce(self, diff: AccessDiff, *, region: Region) -> None:
-        self._note(list(right_notes(diff, region)))
+        self._note(list(right_notes(diff, region, KEEPER)))
 
     def _note(self, notes: Sequence[Note]) -> None:
         """Put notes on record, and those that could not be before.

@@ -7,8 +7,8 @@ left alone, and so are those who read it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, TypeAlias
 
 import psycopg
 from psycopg import sql
@@ -48,8 +48,23 @@ async def connect_marts(dsn: str) -> Session:
     return await connect(dsn, "bus marts", _SETTINGS)
 
 
-async def reconcile_marts(session: Session, marts: Marts) -> MartDiff:
+Announce: TypeAlias = Callable[[MartDiff], Awaitable[None]]
+"""Told what is about to change."""
+
+
+async def _to_nobody(_: MartDiff) -> None:
+    return
+
+
+async def reconcile_marts(
+    session: Session, marts: Marts, announce: Announce = _to_nobody
+) -> MartDiff:
     """Bring the marts to what should be; repeatable.
+
+    Args:
+        session: Of `connect_marts`.
+        marts: What should be.
+        announce: Told of changes before the first is made; when it raises, none is made.
 
     Returns: What was changed; empty when they were right already.
 
@@ -64,7 +79,7 @@ async def reconcile_marts(session: Session, marts: Marts) -> MartDiff:
                 return await _without_rights(session, marts, place)
             await session.execute(FOUNDATION.get("lock"))
             try:
-                return await _reconcile(session, marts, place)
+                return await _reconcile(session, marts, place, announce)
             finally:
                 if not session.closed:
                     await session.execute(FOUNDATION.get("unlock"))
@@ -89,10 +104,11 @@ async def _without_rights(session: Session, marts: Marts, place: Place) -> MartD
     raise DocumentError(message("error.marts.no_create_role", user=place.user))
 
 
-async def _reconcile(session: Session, marts: Marts, place: Place) -> MartDiff:
+async def _reconcile(session: Session, marts: Marts, place: Place, announce: Announce) -> MartDiff:
     diff = rest = await _differences(session, marts, place)
     if diff.is_empty:
         return diff
+    await announce(diff)
     await session.execute(FOUNDATION.get("functions", **_refusals()))
     if place.is_superuser:
         await session.execute(FOUNDATION.get("harden"))
@@ -101,6 +117,7 @@ async def _reconcile(session: Session, marts: Marts, place: Place) -> MartDiff:
         await _remove_role(session, place, role)
     if gone:
         rest = await _differences(session, marts, place)
+        await announce(rest)  # with a role that goes, all goes that it had
     for role in sorted({entry.role for entry in (*rest.surplus, *rest.missing)}):
         surplus = [entry for entry in rest.surplus if entry.role == role]
         missing = [entry for entry in rest.missing if entry.role == role]

@@ -11,7 +11,7 @@ from bus.catalogue.region import Region
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import offsets, read_between, topic_partitions
 from bus.model.identifiers import AgencyCode, RecordId
-from bus.model.record import Lane, RawRecord
+from bus.model.record import Lane, Presence, RawRecord
 from bus.observe.requests import read_request_counts
 from bus.requests.letters import (
     Between,
@@ -60,9 +60,13 @@ async def _delivered(cluster: Cluster, region: Region) -> Mapping[Between, int]:
 
 
 def letter_of(raw: RawRecord, standing: Standing) -> tuple[Between, RecordId] | None:
-    """Read which letter a delivered record stands for; None for one that was loaded as history."""
+    """Read which letter a delivered record stands for; None for one that nobody would have written.
+
+    That is what was loaded as history, and word that a row left a standing view.
+    """
     headers = dict(raw.headers)
-    if headers.get("bus_lane") != Lane.LIVE.value.encode():
+    is_live = headers.get("bus_lane") == Lane.LIVE.value.encode()
+    if not is_live or headers.get("bus_op") == Presence.LEFT.value.encode():
         return None
     provider = headers["ce_source"].decode().removeprefix(SOURCE_PREFIX).partition(":")[0]
     between = (AgencyCode(provider), standing.consumer, standing.dataset)

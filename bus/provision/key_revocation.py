@@ -101,11 +101,7 @@ async def _with_key(
     Why not those on disk: a draft that is not ready, or a decision that this very key signed and
     nobody applied, would keep the key in force.
     """
-    try:
-        in_force = await documents_in_force(cluster)
-    except KafkaError as problem:
-        told = message("error.provision.catalogue", topic=topics.CATALOGUE, problem=repr(problem))
-        raise Unavailable(told) from problem
+    in_force = await documents_in_force(cluster)
     documents = in_force or read_documents(region_file, home / "keys")
     return {**documents, f"keys/{key.key_id}.yaml": render_key(key)}
 

@@ -12,7 +12,7 @@ import pytest
 from bus.audit.chain import Head, Signed, head_told, put_head, read_head
 from bus.audit.checkpoint import CheckpointSigner
 from bus.audit.leaf import NoteLeaf, parse_leaf
-from bus.audit.note import Note, Read, Way, act_note, digest_of, key_mark, read_note
+from bus.audit.note import Note, NoteKind, Read, Way, act_note, digest_of, key_mark, read_note
 from bus.audit.notes import (
     create_audit_tables,
     every_note,
@@ -20,6 +20,7 @@ from bus.audit.notes import (
     note_at,
     notes_numbered,
     reads_of,
+    rights_on,
     untold_numbers,
 )
 from bus.audit.readers import entitlements, exact_reads
@@ -212,3 +213,32 @@ async def test_none_is_signed_before_the_one_before_is_in_its_topic(tables: Sess
     assert not await put_head(tables, signed(2), head)
     await head_told(tables, 1)
     assert await put_head(tables, signed(2), head)
+
+
+async def test_a_view_that_no_agreement_leads_to_any_more_belongs_to_its_dataset(
+    tables: Session,
+) -> None:
+    def right(change: str, name: str, dataset: DatasetCode | None) -> Note:
+        content = {
+            "change": change,
+            "principal": "User:health",
+            "permission": "allow",
+            "operation": "read",
+            "name": name,
+        }
+        return Note(kind=NoteKind.RIGHT, writer="keeper", content=content, dataset=dataset)
+
+    await note(
+        tables,
+        [
+            right("granted", "view.1", ROADS),
+            right("granted", "view.2", DatasetCode("bridges")),
+            right("withdrawn", "view.1", None),
+            right("withdrawn", "view.2", None),
+        ],
+    )
+    found = await rights_on(tables, ROADS)
+    assert [one.content["change"] for one in found] == ["granted", "withdrawn"]
+    (entitled,) = entitlements(found, [])
+    assert entitled.topic == "view.1"
+    assert entitled.ends is not None

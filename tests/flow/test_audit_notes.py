@@ -124,18 +124,22 @@ async def test_what_administrators_did_is_on_record_and_the_log_is_checked_witho
 ) -> None:
     installation = bench.installation
     assert bus(installation, "system", "enrol", HEALTH)[0] == 0
+    assert bus(installation, "marts", "password", "health-samara")[0] == 0
     rows = await bench.session.execute("SELECT kind, content FROM bus.audit_notes ORDER BY number")
     notes = [(str(kind), json.loads(str(content))) for kind, content in await rows.fetchall()]
     acts = [content for kind, content in notes if kind == "act"]
     assert {"act": "system_enrol", "systems": [HEALTH]} in acts
+    assert {"act": "mart_password", "agency": "health-samara"} in acts
     applied = [one for one in acts if one["act"] == "catalogue_apply"]
     assert applied[0]["version"] == 1
     assert "region.yaml" in applied[0]["documents"]
     agreements = {one["agreement"] for one in acts if one["act"] == "agreement"}
     assert "portal-municipalities" in agreements
     rights = [content for kind, content in notes if kind == "right"]
-    reading = {one["name"] for one in rights if one["principal"] == f"User:{HEALTH}"}
+    reading = {one["name"] for one in rights if one.get("principal") == f"User:{HEALTH}"}
     assert topics.CHECKPOINTS in reading
+    of_marts = {(one["change"], one["thing"]) for one in rights if "role" in one}
+    assert {("granted", "role"), ("granted", "view"), ("granted", "right")} <= of_marts
     await bench.sign()
     code, out, _ = bus(installation, "audit", "status", "--json")
     status = json.loads(out)

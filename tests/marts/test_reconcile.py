@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 
 from bus.catalogue.agreement import Condition, ConditionOperator
 from bus.contracts.rules import Text
-from bus.errors import DocumentError
+from bus.errors import DocumentError, Unavailable
 from bus.fund.tables import apply_tables
 from bus.marts.entries import EntryKind, MartDiff
 from bus.marts.password import set_mart_password
@@ -51,6 +51,21 @@ async def test_marts_are_made_once_and_found_right_after(session: Session) -> No
     before = await _identities(session)
     assert (await reconcile_marts(session, ONE)).is_empty
     assert await _identities(session) == before
+
+
+async def test_changes_are_told_before_the_first_and_none_is_made_when_that_fails(
+    session: Session,
+) -> None:
+    told: list[MartDiff] = []
+
+    async def announce(diff: MartDiff) -> None:
+        told.append(diff)
+        raise Unavailable("no database")
+
+    with pytest.raises(Unavailable):
+        await reconcile_marts(session, ONE, announce)
+    assert told == [await find_mart_drift(session, ONE)]
+    assert not told[0].is_empty
 
 
 async def _identities(session: Session) -> list[tuple[object, ...]]:

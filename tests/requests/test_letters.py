@@ -74,6 +74,8 @@ def test_history_that_was_loaded_was_never_a_letter() -> None:
         (name, b"backfill" if name == "bus_lane" else value) for name, value in live.headers
     ]
     assert letter_of(replace(live, headers=backfill), standing) is None
+    left = [(name, b"left" if name == "bus_op" else value) for name, value in live.headers]
+    assert letter_of(replace(live, headers=left), standing) is None
 
 
 def test_outcomes_are_counters_that_never_fall_and_what_waits_is_a_gauge() -> None:

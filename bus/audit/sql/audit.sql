@@ -79,9 +79,18 @@ WHERE dataset = %(dataset)s AND kind = 'read' AND %(mark)s = ANY(keys)
 ORDER BY number
 
 -- name: rights
+WITH known AS (
+    SELECT number, noted_at, kind, writer, dataset, keys, content
+    FROM bus.audit_notes
+    WHERE dataset = %(dataset)s AND kind = 'right'
+)
+SELECT * FROM known
+UNION ALL
+-- A view that no agreement leads to any more belongs to a dataset by what was noted of it before.
 SELECT number, noted_at, kind, writer, dataset, keys, content
 FROM bus.audit_notes
-WHERE dataset = %(dataset)s AND kind = 'right'
+WHERE dataset IS NULL AND kind = 'right'
+    AND content::jsonb ->> 'name' IN (SELECT content::jsonb ->> 'name' FROM known)
 ORDER BY number
 
 -- name: head

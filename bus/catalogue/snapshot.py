@@ -106,6 +106,13 @@ class Snapshot:
     standing: Mapping[DatasetCode, tuple[Projection, ...]]
     """Views that the fund serves, as their rows enter, change and leave (ADR-0026)."""
 
+    def cut_of(self, view: View | None) -> Projection | None:
+        """Tell how a view of this region is cut; None: everything is shown."""
+        if view is None:
+            return None
+        cut_alike = self.standing if view.is_standing else self.projections
+        return next(one for one in cut_alike[view.dataset] if one.view.code == view.code)
+
 
 def build_snapshot(region: Region, version: int, earlier: Snapshot | None = None) -> Snapshot:
     """Compile a region's documents.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -17,7 +17,7 @@ from uuid import uuid4
 import aiohttp
 from yarl import URL
 
-from bus.errors import BusError, DocumentError, InvariantBroken, Unavailable, Words
+from bus.errors import BusError, DocumentError, Finding, InvariantBroken, Unavailable, Words
 from bus.model.identifiers import KeyId, SystemCode
 from bus.texts import message
 from bus.wire.http_signature import sign_request
@@ -33,8 +33,8 @@ _BUSY: Final = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_RE
 class GatewayRefusal(DocumentError):
     """The gateway does not do what was asked; `code` says why, for programs."""
 
-    def __init__(self, words: Words, code: str) -> None:
-        super().__init__(words)
+    def __init__(self, words: Words, code: str, findings: Sequence[Finding] = ()) -> None:
+        super().__init__(words, findings)
         self.code = code
 
 
@@ -167,9 +167,19 @@ async def _whole(content: aiohttp.StreamReader) -> bytes:
 
 def _refused(status: int, body: bytes, who: Words) -> BusError:
     told: Words
+    findings: list[Finding] = []
     try:
         content = json.loads(body)
         told, code = f"{content['message']} {content['next_step']}", str(content["code"])
+        findings = [
+            Finding(
+                path=str(part["path"]),
+                found=str(part["found"]),
+                expected=str(part["expected"]),
+                remedy=str(part.get("remedy", "")),
+            )
+            for part in content.get("errors", ())
+        ]
     except (ValueError, KeyError, TypeError):
         told, code = message("error.client.gateway_status", status=status), ""
     words = message("error.client.gateway_says", who=who, told=told)
@@ -177,4 +187,4 @@ def _refused(status: int, body: bytes, who: Words) -> BusError:
         return Unavailable(words)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return InvariantBroken(words)
-    return GatewayRefusal(words, code)
+    return GatewayRefusal(words, code, findings)

@@ -22,7 +22,7 @@ from bus.gateway.signed import Entered
 from bus.gateway.stood import Stood, recorded
 from bus.model.identifiers import DatasetCode
 from bus.postgres.session import Session
-from bus.requests.coverage import PROVIDERS_REASONS, RefusalReason, projection_of
+from bus.requests.coverage import PROVIDERS_REASONS, RefusalReason
 from bus.requests.request import DataRequest
 from bus.requests.state import RequestState
 from bus.wire import topics
@@ -122,7 +122,7 @@ class Answering:
         snapshot, dataset = entered.snapshot, request.dataset
         if view is not None and view.is_standing:
             stood = [one for one in stood if one.stands]  # it has no past (ADR-0026)
-        projection = projection_of(snapshot, dataset, view)
+        projection = snapshot.cut_of(view)
         versions = [one.version for one in stood]
         records = (
             loaded_records(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -15,17 +14,18 @@ from bus.client.delivered import as_text
 from bus.fund.asof import AsOf
 from bus.fund.layout import DatasetLayout, Layouts, layouts_of
 from bus.gateway.answering import Answering
+from bus.gateway.endpoint import body_of, query_of
 from bus.gateway.places import Places
 from bus.gateway.problems import Problem
-from bus.gateway.reading_body import read_body
-from bus.gateway.signed import Door, Entered
+from bus.gateway.request_endpoints import ASK, LOOK, LookQuery
+from bus.gateway.signed import Door, Entered, named_in
 from bus.gateway.stood import Stood, found_by, standing, stood_at
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import AgencyCode, RecordId
 from bus.postgres.pool import SessionPool
 from bus.postgres.session import Session
 from bus.requests.asked import BODY_BYTES_MAX, AskedData, request_name
-from bus.requests.coverage import Ambiguous, Covered, NotCovered, cover
+from bus.requests.coverage import Ambiguous, Covered, NotCovered, RefusalReason, cover
 from bus.requests.deadline import Schedule, schedule
 from bus.requests.judging import RECORDS_MAX
 from bus.requests.request import DataRequest
@@ -39,8 +39,6 @@ SETTINGS: Final = {"enable_seqscan": "off", "enable_bitmapscan": "off"}
 """Everything is looked up by an index; on a young table the planner would read the whole of it."""
 OPEN_OF_ONE_MAX: Final = 200
 """Requests of one system that wait for their providers: people answer them."""
-WAIT_S_MAX: Final = 25.0
-"""How long one GET waits for news."""
 _LOOK_AGAIN_S: Final = 0.5
 _dumps: Final = partial(json.dumps, ensure_ascii=False, default=as_text)
 
@@ -60,14 +58,11 @@ class Asking:
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes, to be added to the application of the process that serves them."""
-        return [
-            web.post("/requests", self._ask),
-            web.get("/requests/{name:[0-9a-f]{32}}", self._look),
-        ]
+        return [ASK.route(self._ask), LOOK.route(self._look)]
 
     async def _ask(self, request: web.Request) -> web.Response:
         entered = await self.door.enter(request, BODY_BYTES_MAX)
-        asked = read_body(entered.body, AskedData)
+        asked = body_of(entered.body, AskedData)
         name = request_name(entered.system, asked.request_id)
         with self.places.taken(entered.system):
             async with self.pool.session() as session:
@@ -82,8 +77,8 @@ class Asking:
 
     async def _look(self, request: web.Request) -> web.Response:
         entered = await self.door.enter(request)
-        name, clock = request.match_info["name"], asyncio.get_running_loop().time
-        until = clock() + _wait_s(request.query)
+        name, clock = named_in(request), asyncio.get_running_loop().time
+        until = clock() + query_of(request, LookQuery).wait_s
         with self.places.taken(entered.system):
             while True:
                 # Why anew each time: one that waits must not keep a session from the others.
@@ -108,7 +103,7 @@ class Asking:
         contract = region.contracts[asked.dataset]
         unsearchable = set(asked.search or ()) - set(contract.searchable_fields)
         if unsearchable:
-            raise Problem(400, "not_searchable", fields=", ".join(sorted(unsearchable)))
+            raise Problem(422, "not_searchable", fields=", ".join(sorted(unsearchable)))
         found = cover(region, entered.system, asked, provider, entered.now)
         if isinstance(found, Ambiguous):
             raise Problem(409, "several_agreements", agreements=", ".join(found.agreements))
@@ -119,7 +114,7 @@ class Asking:
                 None,
             )
         if asked.is_about_the_past and found.view is not None and found.view.is_standing:
-            raise Problem(400, "view_without_past", agreement=found.agreement.id)
+            raise Problem(422, "view_without_past", agreement=found.agreement.id)
         request = _request(asked, name, provider, entered, Happening.FOUND, found)
         stood = await self._stood(session, asked, provider, entered)
         records = await self.answering.shown(stood, request, found.view, entered)
@@ -128,6 +123,10 @@ class Asking:
         if records:
             return replace(request, record_ids=tuple(map(_record_id, records))), None, records
         # What the agreement hides is as if it were not there.
+        if region.agencies[provider].has_left(entered.now):
+            gone = NotCovered(reason=RefusalReason.PROVIDER_LEFT, agreement=found.agreement.id)
+            refused = _request(asked, name, provider, entered, Happening.NOT_COVERED, gone)
+            return refused, None, None
         if await count_open(session, entered.system) >= OPEN_OF_ONE_MAX:
             raise Problem(429, "too_many_open", count=OPEN_OF_ONE_MAX)
         due = schedule(entered.now, contract.answer_working_days)
@@ -170,7 +169,7 @@ def _provider(asked: AskedData, entered: Entered) -> AgencyCode:
         return asked.provider
     if asked.provider is None and len(providers) == 1:
         return providers[0]
-    raise Problem(400, "provider_needed", dataset=asked.dataset, providers=", ".join(providers))
+    raise Problem(422, "provider_needed", dataset=asked.dataset, providers=", ".join(providers))
 
 
 def _request(
@@ -210,16 +209,6 @@ def _request(
 
 def _record_id(record: AnswerRecord) -> RecordId:
     return RecordId(dict(record.record.headers)["ce_id"].decode())
-
-
-def _wait_s(query: Mapping[str, str]) -> float:
-    try:
-        wait_s = float(query.get("wait_s", "0"))
-    except ValueError:
-        wait_s = -1.0
-    if not 0.0 <= wait_s <= WAIT_S_MAX:
-        raise Problem(400, "wait_too_long", seconds=WAIT_S_MAX)
-    return wait_s
 
 
 def _written(answer: Answer) -> web.Response:

@@ -16,6 +16,7 @@ from bus.gateway.feeding import FEED
 from bus.gateway.first_load import BEGIN, PAGE
 from bus.gateway.openapi import openapi
 from bus.gateway.publishing import PUBLISH
+from bus.gateway.request_endpoints import ANSWER, ASK, LOOK, REFUSE, WAITING
 from bus.gateway.status import STATUS
 
 
@@ -42,7 +43,11 @@ DOCUMENT: Final = Endpoint(
     answers={200: Answer(says="OpenAPI 3.1", content={JSON: None})},
     is_open=True,
 )
-ENDPOINTS: Final = (PUBLISH, STATUS, FEED, BEGIN, PAGE, HEALTH, DOCUMENT)
+ENDPOINTS: Final = (
+    *(PUBLISH, STATUS, FEED, BEGIN, PAGE),
+    *(ASK, LOOK, WAITING, ANSWER, REFUSE),
+    *(HEALTH, DOCUMENT),
+)
 """Every request of the gateway but the registry door's."""
 
 

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from pydantic import ValidationError
-
 from bus.catalogue.snapshot import Snapshot, instant_ms, locked_schema_id
 from bus.client.rows import field_defaults
 from bus.contracts.contract import Contract
@@ -22,7 +20,7 @@ from bus.contracts.schema_reader import read_shape
 from bus.contracts.schema_shape import Shape
 from bus.enforce.judge import KEY_BYTES_MAX, VALUE_BYTES_MAX
 from bus.errors import Finding, Words
-from bus.gateway.endpoint import findings_of
+from bus.gateway.endpoint import body_of
 from bus.gateway.given import RecordGiven, RecordsGiven
 from bus.gateway.problems import Problem
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
@@ -81,12 +79,7 @@ def parse_records(body: bytes) -> RecordsGiven:
     Raises:
         Problem: It is no JSON, or not of this form; with every part that is wrong.
     """
-    try:
-        return RecordsGiven.model_validate_json(body, strict=True)
-    except ValidationError as error:
-        if any(detail["type"] == "json_invalid" for detail in error.errors()):
-            raise Problem(400, "no_json") from None
-        raise Problem(422, "not_encodable", findings=findings_of(error)) from None
+    return body_of(body, RecordsGiven, unfit="not_encodable")
 
 
 def encode_records(

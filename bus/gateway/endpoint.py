@@ -91,6 +91,25 @@ def query_of(request: web.Request, model: type[Model]) -> Model:
         raise Problem(400, "bad_query", findings=findings_of(error)) from None
 
 
+def body_of(body: bytes, model: type[Model], *, unfit: str = "body_unreadable") -> Model:
+    """Read a body as a document; nothing is guessed of a type.
+
+    Args:
+        body: As it came.
+        model: What it has to be.
+        unfit: Code of what is JSON and no such document.
+
+    Raises:
+        Problem: It is no JSON; or with a finding for each part that is wrong.
+    """
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        if any(detail["type"] == "json_invalid" for detail in error.errors()):
+            raise Problem(400, "no_json") from None
+        raise Problem(422, unfit, findings=findings_of(error)) from None
+
+
 def findings_of(error: ValidationError) -> list[Finding]:
     """Say what pydantic found, without the values, which may be personal data."""
     return [

@@ -16,6 +16,7 @@ from bus.audit.notes import note_read
 from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
 from bus.client.subscription import Feed, feeds_of
 from bus.errors import DocumentError
+from bus.fund.erase import are_erased
 from bus.gateway.admission import Admission
 from bus.gateway.beginning import Beginning
 from bus.gateway.cutting import loaded_records
@@ -31,7 +32,7 @@ from bus.gateway.places import Places
 from bus.gateway.problems import Problem
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.cluster import Cluster
-from bus.model.identifiers import DatasetCode, RecordId, SystemCode
+from bus.model.identifiers import AgencyCode, DatasetCode, RecordId, SystemCode
 from bus.postgres.session import Session, connect
 from bus.wire.load_page import (
     EntryVersion,
@@ -77,7 +78,7 @@ PAGE: Final = Endpoint(
     answers={200: Answer(says="signed records, and where to go on", content={JSON: None})},
     problems={
         403: ("not_granted",),
-        410: ("other_topics",),
+        410: ("other_topics", "load_outdated"),
         422: ("unknown_load",),
         503: ("busy", "busy_for_you"),
     },
@@ -131,12 +132,13 @@ class FirstLoads:
             empty = Page(catalogue=snapshot.version, records=(), next=None)
             return web.Response(body=render_page(empty), content_type="application/json")
         async with self._session(system) as session:
+            await _expect_whole(session, dataset, which)
             versions = (
                 await read_versions(session, dataset, name.positions, which)
                 if isinstance(which, EntryVersion)
                 else await read_together(session, dataset, name.positions, which)
             )
-            projection = _projection(snapshot, dataset, feed)
+            projection = snapshot.cut_of(feed.view)
             records = loaded_records(
                 versions,
                 dataset=dataset,
@@ -208,6 +210,20 @@ def _asked(
     return name, which
 
 
+async def _expect_whole(
+    session: Session, dataset: DatasetCode, which: EntryVersion | tuple[RecordId, ...]
+) -> None:
+    """Refuse to go on behind an entry that was erased meanwhile: its end would not be told.
+
+    Raises:
+        Problem: It was.
+    """
+    if isinstance(which, EntryVersion) and which != FROM_THE_START:
+        agency = AgencyCode(which.agency)
+        if await are_erased(session, dataset, agency, [which.key]):
+            raise Problem(410, "load_outdated")
+
+
 def _read(
     system: SystemCode,
     dataset: DatasetCode,
@@ -227,9 +243,3 @@ def _read(
         keys=[version.key for version in given],
         providers=tuple(sorted({version.envelope.agency for version in given})),
     )
-
-
-def _projection(snapshot: Snapshot, dataset: DatasetCode, feed: Feed) -> Projection | None:
-    if feed.view is None:
-        return None
-    return next(one for one in snapshot.projections[dataset] if one.topic == feed.topic)

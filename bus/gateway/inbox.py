@@ -6,53 +6,38 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import reduce
 from hashlib import sha256
-from typing import Annotated, Final
+from typing import Final
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel
 
 from bus.catalogue.snapshot import instant_ms
 from bus.catalogue.views import view_of
-from bus.errors import Finding, Words
+from bus.fund.erase import are_erased
 from bus.gateway.answering import agreement_now
+from bus.gateway.endpoint import body_of
 from bus.gateway.places import Places
 from bus.gateway.problems import Problem
-from bus.gateway.reading_body import read_body
-from bus.gateway.signed import Door, Entered
+from bus.gateway.request_endpoints import (
+    ANSWER,
+    REFUSE,
+    WAITING,
+    GivenAnswer,
+    GivenRefusal,
+)
+from bus.gateway.signed import Door, Entered, named_in
 from bus.model.identifiers import DatasetCode
 from bus.postgres.pool import SessionPool
 from bus.postgres.session import Session
-from bus.requests.coverage import PROVIDERS_REASONS, RefusalReason, projection_of
-from bus.requests.judging import RECORDS_MAX, Unfit, judge_answer
+from bus.requests.judging import Unfit, judge_answer
 from bus.requests.request import DataRequest
 from bus.requests.state import Happening, RequestState
 from bus.requests.store import Settlement, find_request, read_inbox, settle
-from bus.texts import message
 
 INBOX_MAX: Final = 200
 """Requests that one look shows, the most urgent first."""
 ANSWER_BYTES_MAX: Final = 1024 * 1024
-
-
-class GivenAnswer(BaseModel):
-    """The body of an answer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    records: Annotated[
-        tuple[dict[str, JsonValue], ...], Field(min_length=1, max_length=RECORDS_MAX)
-    ]
-    """By the dataset's newest schema; fields left out are null."""
-
-
-class GivenRefusal(BaseModel):
-    """The body of a refusal."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    reason: RefusalReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +52,9 @@ class Inbox:
     def routes(self) -> list[web.RouteDef]:
         """Give the routes, to be added to the application of the process that serves them."""
         return [
-            web.get("/requests/inbox", self._waiting),
-            web.post("/requests/{name:[0-9a-f]{32}}/answer", self._answer),
-            web.post("/requests/{name:[0-9a-f]{32}}/refuse", self._refuse),
+            WAITING.route(self._waiting),
+            ANSWER.route(self._answer),
+            REFUSE.route(self._refuse),
         ]
 
     async def _waiting(self, request: web.Request) -> web.Response:
@@ -80,10 +65,12 @@ class Inbox:
 
     async def _answer(self, request: web.Request) -> web.Response:
         entered = await self.door.enter(request, ANSWER_BYTES_MAX)
-        given = read_body(entered.body, GivenAnswer)
+        given = body_of(entered.body, GivenAnswer)
         async with self._session(entered) as session:
             asked = await _asked(session, request, entered)
             settlement = _judged(asked, given, entered)
+            if await are_erased(session, asked.dataset, asked.agency, settlement.keys):
+                raise Problem(409, "entry_erased")
             return await _settled(session, asked, settlement)
 
     @asynccontextmanager
@@ -94,10 +81,7 @@ class Inbox:
 
     async def _refuse(self, request: web.Request) -> web.Response:
         entered = await self.door.enter(request, ANSWER_BYTES_MAX)
-        given = read_body(entered.body, GivenRefusal)
-        if given.reason not in PROVIDERS_REASONS:
-            known = ", ".join(sorted(PROVIDERS_REASONS))
-            raise Problem(400, "refusal_reason", reason=given.reason, known=known)
+        given = body_of(entered.body, GivenRefusal)
         async with self._session(entered) as session:
             asked = await _asked(session, request, entered)
             settlement = Settlement(
@@ -127,7 +111,7 @@ async def _asked(session: Session, request: web.Request, entered: Entered) -> Da
     Raises:
         Problem: The system's agency was not asked it, or somebody else has to answer.
     """
-    name = request.match_info["name"]
+    name = named_in(request)
     found = await find_request(session, name)
     if (
         found is None
@@ -153,12 +137,12 @@ def _judged(asked: DataRequest, given: GivenAnswer, entered: Entered) -> Settlem
         given.records,
         request=asked,
         by=entered.system,
-        projection=projection_of(entered.snapshot, asked.dataset, view),
+        projection=entered.snapshot.cut_of(view),
         snapshot=entered.snapshot,
         now_ms=instant_ms(entered.now),
     )
     if isinstance(judged, Unfit):
-        raise Problem(400, "answer_unfit", why=_listed(judged.findings))
+        raise Problem(422, "answer_unfit", findings=judged.findings)
     return Settlement(
         happening=Happening.ANSWER,
         by=entered.system,
@@ -204,19 +188,3 @@ def _question(request: DataRequest, entered: Entered) -> Mapping[str, object]:
         "asked_at": request.asked_at.isoformat(),
         "deadline_at": None if request.deadline_at is None else request.deadline_at.isoformat(),
     }
-
-
-def _listed(findings: tuple[Finding, ...]) -> Words:
-    told = [
-        message(
-            "error.requests.finding",
-            place=one.path,
-            found=one.found,
-            expected=one.expected,
-            remedy=one.remedy,
-        )
-        for one in findings[:RECORDS_MAX]
-    ]
-    return reduce(
-        lambda before, one: message("error.requests.and_member", told=before, one=one), told
-    )

@@ -15,6 +15,7 @@ from bus.model.identifiers import CODE_PATTERN
 
 _PARTS: Final[Mapping[str, tuple[str, str]]] = {
     "dataset": (CODE_PATTERN, "code of the dataset"),
+    "request": ("^[0-9a-f]{32}$", "id of the data request, as its answer says"),
     "record_id": ("^[0-9a-f]{32}$", "id of the record, as its receipt says"),
 }
 """Parts of paths: name → pattern, what it is."""

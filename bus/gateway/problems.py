@@ -31,6 +31,7 @@ class WrongPart(BaseModel):
     path: str = Field(description="place in the body or the query, parts joined by dots")
     found: str
     expected: str
+    remedy: str | None = Field(default=None, description="what to do about it, where it is known")
 
 
 class ProblemDocument(BaseModel):
@@ -92,6 +93,7 @@ class Problem(Exception):
                     path=one.path,
                     found=say(one.found, language),
                     expected=say(one.expected, language),
+                    remedy=say(one.remedy, language) or None,
                 )
                 for one in self.findings[:_ERRORS_MAX]
             ]

@@ -24,8 +24,8 @@ from typing import Final
 from aiohttp import web
 
 from bus import registry
-from bus.audit.note import Read
-from bus.audit.notes import note_read
+from bus.audit.note import Note, Read
+from bus.audit.notes import note, note_read
 from bus.catalogue.parties import BUS
 from bus.errors import BusError, DocumentError, Unavailable
 from bus.gateway.admission import Admission
@@ -57,7 +57,7 @@ from bus.wiring import Installation
 logger = logging.getLogger(__name__)
 
 _NOTING_MAX: Final = 4
-"""Sessions that write notes of what feeds give."""
+"""Sessions that write notes: of what feeds give, of what is signed for systems."""
 STOP_S: Final = 5.0
 """How long answers under way may take when the process ends."""
 
@@ -110,16 +110,22 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
                 audit_key=installation.audit_key(),
             )
         )
-        publishing = Publishing(admission=admission, carrier=carrier, once=once, clock=_now)
-        statuses = Statuses(admission=admission, cluster=cluster, fund_dsn=installation.fund_dsn())
         notes = SessionPool(installation.fund_dsn(), "bus notes", sessions_max=_NOTING_MAX)
         stack.push_async_callback(notes.close)
+        publishing = Publishing(
+            admission=admission,
+            carrier=carrier,
+            once=once,
+            clock=_now,
+            put_on_record=partial(_put_on_record, notes),
+        )
+        statuses = Statuses(admission=admission, cluster=cluster, fund_dsn=installation.fund_dsn())
         feeding = Feeding(
             admission=admission,
             catalogue=catalogue,
             tail=tail,
             clock=_now,
-            note=partial(_note, notes, installation.audit_key()),
+            note=partial(_note_read, notes, installation.audit_key()),
         )
         routes = [
             *loads.routes(),
@@ -140,7 +146,12 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
             yield fault
 
 
-async def _note(pool: SessionPool, audit_key: bytes, read: Read) -> None:
+async def _put_on_record(pool: SessionPool, one: Note) -> None:
+    async with pool.session() as session:
+        await note(session, [one])
+
+
+async def _note_read(pool: SessionPool, audit_key: bytes, read: Read) -> None:
     async with pool.session() as session:
         await note_read(session, read, audit_key)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -12,6 +12,7 @@ from typing import Annotated, Final
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from bus.audit.note import Note, signed_note
 from bus.catalogue.snapshot import Snapshot, instant_ms
 from bus.gateway.admission import Admission
 from bus.gateway.authentication import Caller
@@ -85,6 +86,8 @@ class Publishing:
     carrier: Carrier
     once: AnsweredOnce
     clock: Callable[[], datetime]
+    put_on_record: Callable[[Note], Awaitable[None]]
+    """Writes a note of the audit log; done when it is durable."""
     bodies: Places = field(default_factory=lambda: Places(BODIES_MAX, AT_ONCE_OF_ONE_MAX))
     places: Places = field(default_factory=lambda: Places(AT_ONCE_MAX, AT_ONCE_OF_ONE_MAX))
     _encodings: dict[DatasetCode, Encoding] = field(default_factory=dict)
@@ -112,6 +115,8 @@ class Publishing:
         deliveries, key_id = self._records(request, body, sender, snapshot)
 
         async def send() -> str:
+            if request.content_type == JSON:  # else the system has signed itself
+                await self.put_on_record(_signed(sender, key_id, body, deliveries))
             offsets = await self.carrier.send(deliveries)
             return _receipt(sender, key_id, snapshot, deliveries, offsets)
 
@@ -183,6 +188,16 @@ def _idempotency_key(request: web.Request) -> str | None:
         return _OnlyKey.model_validate({"key": request.headers.get(IDEMPOTENCY)}).key
     except ValueError:
         raise Problem(400, "bad_idempotency_key") from None
+
+
+def _signed(sender: Sender, key_id: KeyId, body: bytes, deliveries: Sequence[Delivery]) -> Note:
+    return signed_note(
+        sender.dataset,
+        system=sender.system,
+        key_id=key_id,
+        body=body,
+        record_ids=[dict(one.headers)["ce_id"].decode() for one in deliveries],
+    )
 
 
 class _OnlyKey(BaseModel):

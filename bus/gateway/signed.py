@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Final
 
 from aiohttp import web
 
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import InvariantBroken
 from bus.gateway.admission import Admission
+from bus.gateway.problems import Problem
 from bus.model.identifiers import AgencyCode, SystemCode
+
+_NAME: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +69,15 @@ class Door:
         """See a request that has waited under the catalogue and at the moment of now."""
         now = self.admission.clock().astimezone(UTC)
         return replace(entered, snapshot=self.admission.catalogue(), now=now)
+
+
+def named_in(request: web.Request) -> str:
+    """Take the id of a data request out of the path.
+
+    Raises:
+        Problem: It can't be one.
+    """
+    name = request.match_info["request"]
+    if _NAME.fullmatch(name) is None:
+        raise Problem(404, "unknown_request", id=name)
+    return name

@@ -72,7 +72,7 @@ async def found_by(
         )
     except psycopg.DataError as problem:
         fields = ", ".join(sorted(wanted))
-        raise Problem(400, "search_value", fields=fields) from problem
+        raise Problem(422, "search_value", fields=fields) from problem
     if len(found) > CANDIDATES_MAX:
         raise Problem(409, "search_too_wide", count=CANDIDATES_MAX)
     return found

@@ -14,21 +14,22 @@ from typing import TypeAlias
 
 from bus.catalogue.agreement import Agreement
 from bus.catalogue.region import Region
-from bus.catalogue.snapshot import Projection, Snapshot
 from bus.catalogue.views import View, view_of
-from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+from bus.model.identifiers import AgencyCode, SystemCode
 from bus.requests.asked import AskedData
 
 
 @unique
 class RefusalReason(StrEnum):
-    """Why a request is refused; the first five by the bus, the others by its provider."""
+    """Why a request is refused; the first six by the bus, the others by its provider."""
 
     NO_AGREEMENT = "no_agreement"
     AGREEMENT_NOT_IN_FORCE = "agreement_not_in_force"
     PROVIDER_NOT_COVERED = "provider_not_covered"
     PURPOSE_NOT_AGREED = "purpose_not_agreed"
     FIELD_NOT_AGREED = "field_not_agreed"
+    PROVIDER_LEFT = "provider_left"
+    """The fund has it not, and nobody can be asked any more."""
     UNKNOWN_ENTRY = "unknown_entry"
     """The provider's register has no such entry."""
     NOT_KEPT = "not_kept"
@@ -123,11 +124,3 @@ def _is_purpose(purpose: str | None, agreement: Agreement) -> bool:
 def _shows(agreement: Agreement, fields: Sequence[str]) -> bool:
     """Tell whether an agreement shows fields: one may not even search by what it does not."""
     return agreement.fields is None or set(fields) <= set(agreement.fields)
-
-
-def projection_of(snapshot: Snapshot, dataset: DatasetCode, view: View | None) -> Projection | None:
-    """Find how a view is cut; None: it is not, everything is shown."""
-    if view is None:
-        return None
-    cut_alike = snapshot.standing if view.is_standing else snapshot.projections
-    return next(one for one in cut_alike[dataset] if one.view.code == view.code)

@@ -23,7 +23,7 @@ def test_every_reference_of_the_document_leads_somewhere() -> None:
     assert schemas.keys() == named
 
 
-def test_every_problem_has_words_and_every_request_that_is_served_is_described() -> None:
+def test_every_problem_has_words_and_every_request_its_name() -> None:
     for endpoint in ENDPOINTS:
         for status, codes in endpoint.problems.items():
             assert 400 <= status < 600

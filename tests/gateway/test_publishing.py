@@ -7,6 +7,7 @@ import json
 import sys
 import uuid
 from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from bus.gateway.publishing import IDEMPOTENCY, REPLAYED
 from bus.kafka.scan import offsets, read_between
 from bus.model.identifiers import SystemCode
 from bus.model.record import RawRecord
+from bus.postgres.session import connect
 from bus.wire.signature import BatchSigner, parse_signature
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET, ROOT, SOURCE, VALID, signed, unsigned
@@ -67,6 +69,21 @@ async def lying_at(installation: Installation, taken: Mapping[str, Any]) -> RawR
     raise AssertionError("nothing lies there")
 
 
+async def noted_as_signed(installation: Installation, sent_body: str) -> str:
+    """Give the note of what the gateway signed out of a body."""
+    session = await connect(installation.fund_dsn(), "test")
+    try:
+        rows = await session.execute(
+            "SELECT content FROM bus.audit_notes WHERE kind = 'signed' "
+            "AND content::jsonb ->> 'sha256' = %s",
+            [sha256(sent_body.encode()).hexdigest()],
+        )
+        ((content,),) = await rows.fetchall()
+    finally:
+        await session.close()
+    return str(content)
+
+
 async def count_inbound(installation: Installation) -> int:
     places = [TopicPartition(str(SOURCE), number) for number in range(4)]
     found = await offsets(installation.cluster_as(BUS), places)
@@ -86,6 +103,8 @@ async def test_a_record_is_published_and_its_fate_told_in_the_readers_language(
     signature = parse_signature(dict(raw.headers)["bus_sig"])
     assert signature is not None
     assert signature.key_id == receipt.content["key_id"] == "edu-registry.gateway-1"
+    sent_body = json.dumps(body(good), ensure_ascii=False)
+    assert taken["record_id"] in await noted_as_signed(served, sent_body)
     first = await ask(served, "GET", taken["status"], by=PROVIDER)
     assert (first.status, first.content["status"]) == (200, "not_seen")
     async with path.supervised(served):

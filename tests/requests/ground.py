@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID, uuid4
 
 from aiohttp.test_utils import TestClient, TestServer
+from pydantic import BaseModel
 
 from bus.catalogue.agreement import Agreement
 from bus.catalogue.parties import SigningKey
@@ -26,6 +28,8 @@ from bus.gateway.admission import Admission
 from bus.gateway.application import application
 from bus.gateway.data_requests import data_request_routes
 from bus.gateway.opening import Openings
+from bus.gateway.problems import ProblemDocument
+from bus.gateway.request_endpoints import RequestSettled, RequestsWaiting, RequestTold
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import KeyId, SystemCode
 from bus.model.record import RegistryRecord
@@ -162,7 +166,9 @@ class World:
         async with self.client.request(
             method, path, data=sent, headers={**signature, **headers}
         ) as answer:
-            return answer.status, await answer.json()
+            content = await answer.json()
+            _expect_described(path, answer.status, content)
+            return answer.status, content
 
 
 @asynccontextmanager
@@ -186,6 +192,22 @@ async def served(dsn: str) -> AsyncIterator[World]:
         made.client = client
         yield made
     await store.close()
+
+
+def _expect_described(path: str, status: int, content: object) -> None:
+    """See that an answer is what the OpenAPI document says of its request."""
+    if status not in {HTTPStatus.OK, HTTPStatus.ACCEPTED}:
+        model: type[BaseModel] = ProblemDocument
+    elif path.endswith("/inbox"):
+        model = RequestsWaiting
+    elif path.endswith(("/answer", "/refuse")):
+        model = RequestSettled
+    else:
+        model = RequestTold
+    read = model.model_validate_json(json.dumps(content))
+    if model is not ProblemDocument:  # which leaves out what is not known
+        assert isinstance(content, dict)
+        assert read.model_dump().keys() == content.keys()
 
 
 def named(system: SystemCode, request_id: UUID) -> str:

@@ -91,7 +91,7 @@ async def test_under_a_filter_of_what_may_change_only_what_stands_is_answered(
     status, content = await world.asks(HEALTH, key="63-0001")
     assert (status, content["state"]) == (200, "answered_auto")
     status, problem = await world.asks(HEALTH, key="63-0001", recorded=world.now.isoformat())
-    assert (status, problem["code"]) == (400, "view_without_past")
+    assert (status, problem["code"]) == (422, "view_without_past")
     first = record_id(AGENCY, DATASET, "63-0001", 1, Operation.CREATE)
     left = unsigned(
         key="63-0001", version=2, operation=Operation.CORRECT, supersedes=first, places=50
@@ -275,7 +275,7 @@ async def test_a_search_finds_what_is_equal_and_shown(world: World) -> None:
     for search in ({"short_name": "Школа"}, {"short_name": "' OR '1'='1"}):
         assert (await world.asks(HEALTH, search=search))[0] == 202
     status, problem = await world.asks(HEALTH, search={"director": "Смирнова Мария Ивановна"})
-    assert (status, problem["code"]) == (400, "not_searchable")
+    assert (status, problem["code"]) == (422, "not_searchable")
 
 
 async def test_a_search_that_meets_too_many_is_refused(world: World) -> None:
@@ -287,18 +287,18 @@ async def test_a_search_that_meets_too_many_is_refused(world: World) -> None:
 @pytest.mark.parametrize(
     ("members", "status", "code"),
     [
-        ({}, 400, "body_unreadable"),
-        ({"key": "1", "search": {"inn": "1"}}, 400, "body_unreadable"),
-        ({"key": "1", "surplus": 1}, 400, "body_unreadable"),
-        ({"key": "1", "request_id": "17"}, 400, "body_unreadable"),
-        ({"key": "1\0"}, 400, "body_unreadable"),
-        ({"key": "я" * 257}, 400, "body_unreadable"),
-        ({"key": "1", "recorded": "2026-01-01T00:00:00"}, 400, "body_unreadable"),
-        ({"search": {"inn": "1"}, "valid": "2026-01-01T00:00:00Z"}, 400, "body_unreadable"),
+        ({}, 422, "body_unreadable"),
+        ({"key": "1", "search": {"inn": "1"}}, 422, "body_unreadable"),
+        ({"key": "1", "surplus": 1}, 422, "body_unreadable"),
+        ({"key": "1", "request_id": "17"}, 422, "body_unreadable"),
+        ({"key": "1\0"}, 422, "body_unreadable"),
+        ({"key": "я" * 257}, 422, "body_unreadable"),
+        ({"key": "1", "recorded": "2026-01-01T00:00:00"}, 422, "body_unreadable"),
+        ({"search": {"inn": "1"}, "valid": "2026-01-01T00:00:00Z"}, 422, "body_unreadable"),
         ({"key": "1", "purpose": "x" * 17_000}, 413, "body_too_large"),
         ({"key": "1", "dataset": "nothing"}, 404, "unknown_dataset"),
-        ({"key": "1", "provider": None}, 400, "provider_needed"),
-        ({"key": "1", "provider": "health-samara"}, 400, "provider_needed"),
+        ({"key": "1", "provider": None}, 422, "provider_needed"),
+        ({"key": "1", "provider": "health-samara"}, 422, "provider_needed"),
     ],
 )
 async def test_a_body_that_asks_nothing_is_refused_without_its_values(
@@ -307,7 +307,7 @@ async def test_a_body_that_asks_nothing_is_refused_without_its_values(
     body = {"request_id": str(uuid4()), "dataset": "educational-institutions", "provider": None}
     found, problem = await world.sends(HEALTH, "POST", "/requests", {**body, **members})
     assert (found, problem["code"]) == (status, code)
-    assert "я" not in problem["message"]
+    assert "я" not in json.dumps(problem, ensure_ascii=False)
 
 
 async def test_whoever_changes_a_body_on_the_way_is_refused(world: World) -> None:
@@ -347,7 +347,7 @@ async def test_only_the_system_that_asked_may_look(world: World) -> None:
         assert (status, problem["code"]) == (404, "unknown_request")
     for wait_s in ("26", "-1", "x", "nan"):
         status, problem = await world.looks(HEALTH, f"{path}?wait_s={wait_s}")
-        assert (status, problem["code"]) == (400, "wait_too_long")
+        assert (status, problem["code"]) == (400, "bad_query")
 
 
 async def test_a_read_answer_is_what_was_written(world: World) -> None:

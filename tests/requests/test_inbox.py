@@ -18,12 +18,13 @@ from bus.requests.request import NoteKind
 from bus.requests.store import (
     ANSWERS_KEPT,
     count_requests,
+    erase_answers,
     notes_told,
     pass_time,
     untold_notes,
 )
 from bus.requests.telling import note_deliveries
-from tests.factories import VALID
+from tests.factories import AGENCY, DATASET, VALID
 from tests.requests.ground import (
     EDUCATION,
     HEALTH,
@@ -112,9 +113,10 @@ async def test_an_answer_that_breaks_the_contract_is_not_taken(
 ) -> None:
     name = await asked(world)
     status, problem = await world.answers(name, record)
-    assert (status, problem["code"]) == (400, "answer_unfit")
-    assert says in problem["message"]
-    assert "Смирнова" not in problem["message"]
+    assert (status, problem["code"]) == (422, "answer_unfit")
+    told = json.dumps(problem, ensure_ascii=False)
+    assert says in told
+    assert "Смирнова" not in told
     assert (await world.looks(HEALTH, f"/requests/{name}"))[1]["state"] == "asked"
 
 
@@ -137,7 +139,7 @@ async def test_a_provider_refuses_with_a_reason_of_the_list_and_it_stays_so(
     name = await asked(world)
     for reason in ("no_agreement", "because"):
         status, problem = await world.refuses(name, reason)
-        assert status == 400, problem
+        assert (status, problem["code"]) == (422, "body_unreadable")
     assert (await world.refuses(name, "unknown_entry"))[0] == 200
     status, problem = await world.answers(name, RECORD)
     assert (status, problem["code"]) == (409, "request_closed")
@@ -198,6 +200,19 @@ async def test_an_answer_is_not_handed_out_under_another_mask_than_it_was_cut_fo
     assert values_of(content) == [{"registry_number": KEY, "places": 600}]
     world.snapshot = with_agreements(replace(AGREED, fields=None, rows=(), providers=None))
     assert (await world.looks(HEALTH, f"/requests/{narrow}"))[0] == 410
+
+
+async def test_an_answer_about_an_entry_that_is_erased_is_destroyed(
+    world: World, session: Session
+) -> None:
+    name = await asked(world)
+    await world.answers(name, RECORD)
+    assert await erase_answers(session, DATASET, AGENCY, "63-other") == 0
+    assert await erase_answers(session, DATASET, AGENCY, KEY) == 1
+    status, problem = await world.looks(HEALTH, f"/requests/{name}")
+    assert (status, problem["code"]) == (410, "answer_forgotten")
+    rows = await session.execute("SELECT answer, answer_keys FROM bus.requests")
+    assert await rows.fetchall() == [(None, None)]
 
 
 async def test_answers_are_forgotten_and_requests_are_not(world: World, session: Session) -> None:

@@ -25,7 +25,6 @@ from bus.gateway.fund_versions import FundVersion
 from bus.model.identifiers import AgencyCode
 from bus.model.record import Envelope, Lane, Operation
 from bus.requests.asked import request_name
-from bus.requests.coverage import projection_of
 from bus.requests.judging import Unfit, judge_answer
 from bus.requests.request import DataRequest
 from bus.requests.state import RequestState
@@ -163,7 +162,7 @@ def test_an_answer_is_what_the_agreement_gives_and_nothing_more(case: Case) -> N
     snapshot = snapshot_of(case)
     region = snapshot.region
     view = view_of(case.agreement, region.contracts[THINGS])
-    projection = projection_of(snapshot, THINGS, view)
+    projection = snapshot.cut_of(view)
     decoders = feed_of(region, THINGS, Grant(topic="t", view=view, agreements=())).decoders
     schema_id = locked_schema_id(region, THINGS, 1)
     read_whole = decoder(case.schema)
@@ -211,7 +210,7 @@ def test_an_agreement_that_closed_shows_no_answer_by_hand() -> None:
             [{"key": "1"}],
             request=request_for(case, "1"),
             by=SYSTEM,
-            projection=projection_of(snapshot, THINGS, view),
+            projection=snapshot.cut_of(view),
             snapshot=snapshot,
             now_ms=now_ms,
         )

@@ -70,6 +70,10 @@ SELECT record_id FROM {history}
 WHERE record_id = ANY(%(record_ids)s)
   AND accepted_offset < (%(positions)s::int8[])[accepted_partition + 1]
 UNION ALL
+SELECT record_id FROM bus.erased_records
+WHERE dataset = %(dataset)s AND record_id = ANY(%(record_ids)s)
+  AND accepted_offset < (%(positions)s::int8[])[accepted_partition + 1]
+UNION ALL
 SELECT record_id FROM bus.held
 WHERE dataset = %(dataset)s AND record_id = ANY(%(record_ids)s)
   AND accepted_offset < (%(positions)s::int8[])[accepted_partition + 1]

@@ -21,6 +21,7 @@ from typing import Final
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
     ScramCredentialInfo,
     ScramMechanism,
+    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -132,6 +133,32 @@ def admit(home: Path, admin: Administration, principal: SystemCode) -> None:
     """
     _ensure_password(home, principal)
     _set_passwords(home, admin, (principal,))
+
+
+def dismiss(admin: Administration, systems: Iterable[SystemCode]) -> tuple[SystemCode, ...]:
+    """Let systems log in no more; connections that stand may do what their rights let them.
+
+    Args:
+        admin: Of a user that may administer users.
+        systems: Codes; who is unknown to the cluster already is passed over.
+
+    Returns: Those that the cluster knew.
+
+    Raises:
+        Unavailable: Kafka does not answer.
+        DocumentError: Kafka refuses.
+    """
+    known = _known_users(admin)
+    wanted = tuple(system for system in systems if system in known)
+    if not wanted:
+        return ()
+    answers = admin.client.alter_user_scram_credentials(
+        [UserScramCredentialDeletion(system, ScramMechanism.SCRAM_SHA_512) for system in wanted],
+        request_timeout=REQUEST_TIMEOUT_S,
+    )
+    for system, answer in answers.items():
+        settled(answer, message("doing.access.removing_password", system=system))
+    return wanted
 
 
 def _ensure_password(home: Path, system: SystemCode) -> bool:

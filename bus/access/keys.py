@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bus.access.credentials import (
@@ -92,6 +92,25 @@ def revoke(home: Path, key_id: KeyId, since: datetime) -> SigningKey:
     revoked = replace(key, revoked_at=earliest)
     _write(home, revoked)
     return revoked
+
+
+def end(home: Path, system: SystemCode, moment: datetime) -> tuple[KeyId, ...]:
+    """Let a system sign nothing from a moment on; what it signed before stays proved.
+
+    Args:
+        home: Folder of the installation whose documents are applied.
+        system: Whose keys, those that the gateway holds among them.
+        moment: Aware.
+
+    Returns: Names of the keys that end with it; not those that had ended before.
+    """
+    ended = []
+    for key in keys_of(home):
+        ends = [one for one in (key.valid_to, key.revoked_at) if one is not None]
+        if key.system == system and moment < min(ends, default=datetime.max.replace(tzinfo=UTC)):
+            _write(home, replace(key, valid_to=moment))
+            ended.append(key.key_id)
+    return tuple(ended)
 
 
 def keys_of(home: Path) -> Iterator[SigningKey]:

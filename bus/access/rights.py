@@ -28,7 +28,7 @@ from bus.wire import topics
 _WRITTEN_BY_THE_BUS: Final = (
     *("release.", "accepted.", "view.", "quarantine.", "receipts.", "ask.", "reply."),
     # Why not all of control: whoever writes the catalogue decides what everybody may do.
-    *(topics.REFUSALS, topics.AUDIT, topics.CHECKPOINTS),
+    *(topics.REFUSALS, topics.AUDIT, topics.CHECKPOINTS, topics.ERASURES),
 )
 
 
@@ -74,7 +74,7 @@ def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
     rights = {*_of_the_bus(), *_of_the_gateway(region, moment)}
     consumers = {agreement.consumer for agreement in region.agreements}
     for agency in region.agencies.values():
-        for system in agency.systems:
+        for system in () if agency.has_left(moment) else agency.systems:
             rights.update(_of_system(agency, system))
             if agency.code in consumers:
                 topic = topics.reply(agency.code)
@@ -100,7 +100,7 @@ def _of_the_gateway(region: Region, moment: datetime) -> Iterator[Right]:
         key.system for key in region.keys.values() if key.is_delegated and key.is_valid_at(moment)
     }
     for agency in region.agencies.values():
-        for system in agency.systems:
+        for system in () if agency.has_left(moment) else agency.systems:
             if system.code in delegating:
                 for dataset in system.provides:
                     topic = topics.inbound(agency.code, dataset)

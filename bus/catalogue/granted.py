@@ -52,12 +52,13 @@ def next_turn(region: Region, moment: datetime) -> datetime | None:
     """Tell the first moment after another at which rights may begin or cease.
 
     Args:
-        region: Whose agreements, and whose keys that are delegated to the gateway.
+        region: Whose agreements, agencies, and keys that are delegated to the gateway.
         moment: Aware.
 
     Returns: Aware; None where nothing turns any more unless documents change.
     """
     turns = [turn for agreement in region.agreements for turn in agreement.turns]
+    turns += [one.left_at for one in region.agencies.values() if one.left_at is not None]
     for key in region.keys.values():
         if key.is_delegated:
             turns += [

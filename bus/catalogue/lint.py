@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from bus.catalogue.lint_agreement import agreement_findings
 from bus.catalogue.lint_contract import contract_findings
 from bus.catalogue.lint_decision import decision_findings
+from bus.catalogue.lint_parties import party_findings
 from bus.catalogue.lint_schema import schema_findings
 from bus.catalogue.lock import changed_schema, schema_sha256
 from bus.catalogue.references import reference_findings
@@ -49,6 +50,7 @@ def lint(documents: Mapping[str, bytes]) -> tuple[Finding, ...]:
     for key in sources.keys:
         findings += _key_findings(key)
     findings += agreement_findings(sources)
+    findings += party_findings(sources)
     if not sources.findings and not broken_references:
         region = region_of(sources)
         for contract in sources.contracts:

@@ -36,6 +36,13 @@ class Agency:
     oktmo: str | None
     """Territory it serves, 8 or 11 digits; None when it serves no single one."""
     systems: tuple[System, ...]
+    left_at: datetime | None = None
+    """Aware, UTC; from then on its systems may do nothing. Its records, keys and agreements stay
+    readable. None: it takes part."""
+
+    def has_left(self, moment: datetime) -> bool:
+        """Tell whether it takes part no more at an aware moment."""
+        return self.left_at is not None and self.left_at <= moment
 
     @property
     def provides(self) -> frozenset[DatasetCode]:

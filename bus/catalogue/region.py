@@ -68,6 +68,8 @@ class Region:
     passports: Mapping[str, Passport]
     keys: Mapping[KeyId, SigningKey]
     lock: SchemaLock
+    topics_kept_days: int | None = None
+    """How long data topics keep a record; None: for ever."""
 
     def agency_of(self, system: SystemCode) -> Agency | None:
         """Return the agency that runs a system, or None when no agency does."""
@@ -124,6 +126,7 @@ def region_of(sources: Sources) -> Region:
         code=written.region,
         name=written.name,
         partitions=written.partitions,
+        topics_kept_days=written.topics_kept_days,
         agencies=MappingProxyType({agency.code: agency for agency in agencies}),
         contracts=MappingProxyType(by_dataset),
         agreements=tuple(
@@ -147,7 +150,13 @@ def _agency(shape: AgencyShape) -> Agency:
         System(code=system.system, name=system.name, provides=system.provides)
         for system in shape.systems
     )
-    return Agency(code=shape.agency, name=shape.name, oktmo=shape.oktmo, systems=systems)
+    return Agency(
+        code=shape.agency,
+        name=shape.name,
+        oktmo=shape.oktmo,
+        systems=systems,
+        left_at=_utc(shape.left_at),
+    )
 
 
 def _terms(shape: AgreementShape) -> Agreement:

@@ -59,6 +59,9 @@ class RegionShape(_Document):
     """Folder of the contracts, relative to this file."""
     partitions: Annotated[int, Field(ge=1, le=256)]
     """Of every data topic; at least the number of workers to come."""
+    topics_kept_days: Annotated[int, Field(ge=30, le=36_500)] | None = None
+    """How long data topics keep a record; left out: for ever. Never shorter than the oldest backup
+    of the data fund that may be restored."""
 
 
 class SystemShape(_Document):
@@ -76,6 +79,8 @@ class AgencyShape(_Document):
     name: Text
     oktmo: Oktmo | None = None
     systems: Annotated[tuple[SystemShape, ...], Field(min_length=1)]
+    left_at: AwareDatetime | None = None
+    """From then on its systems may do nothing; left out: it takes part."""
 
 
 _OF_ONE_VALUE: Final = frozenset(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bus.access.rights import Pattern, Permitted, Resource, Right, rights_of
 from bus.catalogue.agreement import Agreement
+from bus.catalogue.granted import next_turn
 from bus.catalogue.parties import BUS, GATEWAY, SigningKey
 from bus.catalogue.region import Region
 from bus.catalogue.views import view_of
@@ -253,3 +254,19 @@ def test_the_gateway_writes_what_delegating_systems_provide_and_reads_nothing(
         if system.code in delegating
         for dataset in system.provides
     }
+
+
+@given(regions(), DAYS)
+def test_an_agency_that_has_left_may_do_nothing_from_that_moment_on(
+    region: Region, day: date
+) -> None:
+    first = next(iter(region.agencies))
+    gone = replace(region.agencies[first], left_at=noon(day))
+    after = replace(region, agencies={**region.agencies, first: gone})
+    systems = {system.code for system in gone.systems}
+    earlier = noon(day) - timedelta(seconds=1)
+    assert rights_of(after, earlier) == rights_of(region, earlier)
+    assert rights_of(after, noon(day)) == {
+        right for right in rights_of(region, noon(day)) if right.principal not in systems
+    }
+    assert next_turn(after, earlier) == noon(day)

@@ -48,6 +48,14 @@ class Figures:
     """By the gate, for want of an optimised process."""
     requests: Mapping[str, int]
     """Data requests: answered from the fund, answered by the provider, refused by the bus."""
+    answer_ms: Percentiles
+    """Of those answered from the fund, from the question to the proved record."""
+    granted_after_s: float | None
+    """From an agreement's second approval to the first record that reached its reader."""
+    revoked_after_s: float | None
+    """From its end, under load, to the last record that reached a client of its reader."""
+    leaked: int | None
+    """Records that reached it later than five seconds after the end, or with more than agreed."""
     letters_replaced: int
     """By answers to data requests, and by deliveries that a process passport names."""
     lost: int
@@ -102,6 +110,7 @@ def draw_up(
     delivered: Counter[SystemCode] = Counter()
     for receipts in flow.receipts:
         delivered[receipts.system] += len(receipts.counts)
+    life = flow.lifetime
     figures = Figures(
         published=published,
         accepted=found.accepted_ids,
@@ -117,6 +126,10 @@ def draw_up(
         as_of={"then": flow.version_then, "now": flow.version_now},
         contracts_refused=flow.contracts_refused,
         requests=dict(flow.requests),
+        answer_ms=percentiles(flow.answer_ms),
+        granted_after_s=None if life is None else life.granted_after_s,
+        revoked_after_s=None if life is None else life.revoked_after_s,
+        leaked=None if life is None else life.leaked,
         letters_replaced=flow.letters_replaced,
         lost=_lost(flow, found, expected) + max(0, unaccounted),
         duplicated=_duplicated(flow, found) + max(0, -unaccounted),
@@ -166,7 +179,11 @@ def _problems(figures: Figures, found: Verification, expected: Expectation) -> I
         ("version as of the first act", figures.as_of["then"], 1),
         ("version as of now", figures.as_of["now"], 2),
         ("contracts refused", figures.contracts_refused, 1),
-        *((f"data requests {name}", count, 1) for name, count in figures.requests.items()),
+        *(
+            (f"data requests {name}", figures.requests.get(name, 0), count)
+            for name, count in sorted(expected.requests.items())
+        ),
+        ("leaked to a reader whose agreement had ended", figures.leaked, 0),
         ("letters replaced", figures.letters_replaced, expected.letters),
         *(
             (f"delivered to {system}", figures.delivered.get(system, 0), count)

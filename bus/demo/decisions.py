@@ -44,16 +44,19 @@ async def try_unready_contract(installation: Installation, now: datetime) -> int
     region_file = installation.settings.region
     documents = read_documents(region_file, installation.keys_dir)
     try:
-        await _apply(installation, {**documents, **proposed_documents(region_file)}, now)
+        await apply(installation, {**documents, **proposed_documents(region_file)}, now)
     except DocumentError:
         return len(await read_refusals(installation.cluster_as_admin()))
     raise InvariantBroken("a contract came into force whose process is not optimised")
 
 
-async def release_mended(installation: Installation, now: datetime) -> None:
-    """Widen the rule that was too narrow, and release what it had set aside."""
+async def release_mended(installation: Installation, now: datetime) -> Mapping[str, bytes]:
+    """Widen the rule that was too narrow, and release what it had set aside.
+
+    Returns: The documents that are in force after that.
+    """
     documents = with_wide_rule(read_documents(installation.settings.region, installation.keys_dir))
-    version = await _apply(installation, documents, now)
+    version = await apply(installation, documents, now)
     cluster = installation.cluster_as(BUS)
     store = await DecisionStore.open(installation.fund_dsn())
     try:
@@ -69,6 +72,7 @@ async def release_mended(installation: Installation, now: datetime) -> None:
             )
     finally:
         await store.close()
+    return documents
 
 
 def with_wide_rule(documents: Mapping[str, bytes]) -> Mapping[str, bytes]:
@@ -90,7 +94,11 @@ async def version_as_of(
     return page.rows[0].version if page.rows else None
 
 
-async def _apply(installation: Installation, documents: Mapping[str, bytes], now: datetime) -> int:
+async def apply(installation: Installation, documents: Mapping[str, bytes], now: datetime) -> int:
+    """Bring documents into force; tell the catalogue's version.
+
+    Raises: as `apply_catalogue`.
+    """
     report = await apply_catalogue(
         documents,
         cluster=installation.cluster_as_admin(),

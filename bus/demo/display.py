@@ -67,6 +67,14 @@ def account_view(account: Account, spoken: Language) -> RenderableType:
         ),
         text("demo.to_consumer", spoken, **_in_words(figures.publish_to_consumer_ms)),
         text("demo.to_fund", spoken, **_in_words(figures.publish_to_fund_ms)),
+        text("demo.answers", spoken, **_in_words(figures.answer_ms)),
+        text(
+            "demo.agreement",
+            spoken,
+            granted=figures.granted_after_s,
+            revoked=figures.revoked_after_s,
+            leaked=figures.leaked,
+        ),
         text("demo.lost", spoken, lost=figures.lost, duplicated=figures.duplicated),
     ]
     shown = [Text(line) for line in lines]

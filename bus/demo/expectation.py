@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
+from typing import Final
 
 from bus.catalogue.agreement import Agreement, matches
 from bus.catalogue.region import Region
@@ -18,8 +19,11 @@ from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Operation
 from bus.model.verdict import Reason
 
-ANSWERED_REQUESTS = 2
-"""Of the three data requests, one from the fund and one by its provider."""
+ANSWERED_AUTO: Final = "answered_auto"
+BY_PROVIDER: Final = "answered_by_provider"
+REFUSED: Final = "refused"
+ASKED_OF_FUND: Final = 100
+"""Data requests, so many that 99 of 100 means something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +43,10 @@ class Expectation:
     """Accepted records by what they do."""
     delivered: Mapping[tuple[SystemCode, DatasetCode], int]
     """Distinct records for each system that an agreement lets read a dataset."""
+    requests: Mapping[str, int]
+    """Data requests by what they come to."""
     letters: int
-    """That are replaced: two answered requests, and what subscriptions bring in their place."""
+    """That are replaced: answered requests, and what subscriptions bring in their place."""
 
 
 def expect(programme: Programme, region: Region, day: date) -> Expectation:
@@ -72,7 +78,8 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
         resolved=sum(1 for _ in _mended(programme)),
         operations=Counter(_operations(programme)),
         delivered=delivered,
-        letters=ANSWERED_REQUESTS + sum(_letters(region, delivered)),
+        requests={ANSWERED_AUTO: ASKED_OF_FUND, BY_PROVIDER: 1, REFUSED: 1},
+        letters=ASKED_OF_FUND + 1 + sum(_letters(region, delivered)),
     )
 
 

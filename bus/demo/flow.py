@@ -12,6 +12,8 @@ from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.verdict import Reason
 
 CONSUMERS_CONNECTING_MAX: Final = 4
+OUT_OF_FORCE_S: Final = 5.0
+"""Nothing may reach a reader later than this after its right ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,19 @@ class Receipts:
         return self.counts.total() - len(self.counts)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    """What came of an agreement on stage, from its reader's side."""
+
+    granted_after_s: float
+    """From the second approval to the first record that reached the reader."""
+    revoked_after_s: float
+    """From the moment of the end to the last record that reached any of the reader's clients; with
+    fetches that wait, to when it was appended."""
+    leaked: int
+    """Records that came later than `OUT_OF_FORCE_S`, or with what was not agreed."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Flow:
     """Counts, written by the tasks of one event loop."""
@@ -82,4 +97,8 @@ class Flow:
     )
     requests: Counter[str] = field(default_factory=Counter)
     """Data requests by what they came to."""
+    answer_ms: list[float] = field(default_factory=list)
+    """How long each took that was answered from the fund."""
+    lifetime: Lifetime | None = None
+    """Of the agreement that was drafted and ended on stage."""
     letters_replaced: int = 0

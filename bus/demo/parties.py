@@ -95,6 +95,11 @@ class Providers:
             )
         )
 
+    async def publish_over(self, publication: Publication, lasting_s: float) -> None:
+        """Publish the rows at a steady pace that lets them last so long."""
+        each_s = lasting_s / len(publication.rows)
+        await self._publish(publication, self._paced_rows(publication, each_s))
+
     async def learn_verdicts(self) -> None:
         """Let every publisher read which of its records were refused, so that it can answer."""
         await asyncio.gather(

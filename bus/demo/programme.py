@@ -3,8 +3,8 @@
 First every system publishes its register. Then each publishes a part of it again: rows that did
 not change, rows that did, and rows that were in quarantine and have been mended. Then entries come
 to an end: some never were true and are annulled, some have ceased, and one stood under a wrong
-number. Last, two systems publish single new records at a steady pace, on which the delays are
-measured.
+number. Then two systems publish single new records at a steady pace, on which the delays are
+measured. Last, one system goes on publishing while an agreement on its records begins and ends.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ from bus.model.record import Operation
 RECORDS_MIN: Final = 500
 RECORDS_MAX: Final = 50_000
 PACED_RECORDS_MAX: Final = 300
+LOAD_RECORDS_MAX: Final = 400
+_LOAD_EACH: Final = 10
+"""One record in so many is published while an agreement begins and ends."""
 CARELESS_ROUND: Final = 2_000
 """So many records stand against one round of the careless client."""
 _BROKEN_EACH: Final = 33
@@ -95,7 +98,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Programme:
-    """Everything that is published through publishers, in four acts."""
+    """Everything that is published through publishers, in its order."""
 
     first: tuple[Publication, ...]
     again: tuple[Publication, ...]
@@ -104,6 +107,8 @@ class Programme:
     """One correction of two entries that no consumer sees half of: what stood under a wrong
     number is annulled, and created under the right one."""
     paced: tuple[Publication, ...]
+    loads: tuple[Publication, ...]
+    """New institutions of Tolyatti: while an agreement on them is in force, and from its end on."""
     careless: tuple[tuple[Values, ...], ...]
     """Sound records of institutions for each round of the careless client, to be made a mess of."""
     unpublished: tuple[Values, ...]
@@ -118,7 +123,7 @@ class Programme:
     @property
     def publications(self) -> tuple[Publication, ...]:
         """All of all acts."""
-        return (*self.first, *self.again, *self.endings, self.renumbered, *self.paced)
+        return (*self.first, *self.again, *self.endings, self.renumbered, *self.paced, *self.loads)
 
 
 def plan_programme(*, records: int, seed: int) -> Programme:
@@ -132,8 +137,9 @@ def plan_programme(*, records: int, seed: int) -> Programme:
     rounds = max(1, records // CARELESS_ROUND)
     paced = min(PACED_RECORDS_MAX, records // _AGAIN_EACH)
     again = records // _AGAIN_EACH
+    load = min(LOAD_RECORDS_MAX, records // _LOAD_EACH)
     ending = 2 * _ENDINGS * len(_WITH_ENDINGS) + _RENUMBERED
-    bulk = records - rounds * ROUND_RECORDS - paced - again - ending
+    bulk = records - rounds * ROUND_RECORDS - paced - load - again - ending
     maker = RecordMaker(seed)
     sound = _first(maker, bulk)
     published_again = _again(maker, sound, again)
@@ -144,6 +150,7 @@ def plan_programme(*, records: int, seed: int) -> Programme:
         endings=endings,
         renumbered=renumbered,
         paced=_paced(maker, paced),
+        loads=_loads(maker, load),
         careless=tuple(_round(maker) for _ in range(rounds)),
         unpublished=_unpublished(maker),
         example_key=str(published_again[1].rows[0].values["registry_number"]),
@@ -345,4 +352,16 @@ def _paced(maker: RecordMaker, count: int) -> tuple[Publication, ...]:
             INSTITUTIONS,
             [maker.institution("tlt-", TOLYATTI) for _ in range(of_view)],
         ),
+    )
+
+
+def _loads(maker: RecordMaker, count: int) -> tuple[Publication, ...]:
+    """Make new institutions of Tolyatti: a third for an agreement's time, the rest for its end."""
+    return tuple(
+        _sound(
+            TOLYATTI_SCHOOLS,
+            INSTITUTIONS,
+            [maker.institution("tlt-", TOLYATTI) for _ in range(part)],
+        )
+        for part in (count // 3, count - count // 3)
     )

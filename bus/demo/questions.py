@@ -1,7 +1,8 @@
-"""Three data requests in the demonstration: for the fund, for nobody, for a provider."""
+"""Data requests in the demonstration: many for the fund, one for nobody, one for a provider."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from typing import Final
@@ -13,6 +14,7 @@ from bus.client.delivered import as_text
 from bus.client.gateway import GatewaySession
 from bus.client.request_inbox import RequestInbox
 from bus.demo.breaking import INSTITUTIONS, ORGANISATIONS
+from bus.demo.expectation import ANSWERED_AUTO, ASKED_OF_FUND, BY_PROVIDER, REFUSED
 from bus.demo.parties import Clock
 from bus.demo.programme import EDUCATION, Programme
 from bus.demo.records import Values
@@ -25,9 +27,6 @@ from bus.wiring import Installation
 
 _PORTAL: Final = SystemCode("region-portal")
 _HEALTH: Final = SystemCode("health-analytics")
-ANSWERED_AUTO: Final = "answered_auto"
-BY_PROVIDER: Final = "answered_by_provider"
-REFUSED: Final = "refused"
 _NAMES: Final = {
     RequestState.ANSWERED_AUTO: ANSWERED_AUTO,
     RequestState.ANSWERED: BY_PROVIDER,
@@ -37,14 +36,19 @@ _ANSWER_S: Final = 20.0
 
 
 async def ask_for_data(
-    installation: Installation, programme: Programme, provider: AgencyCode, clock: Clock
+    installation: Installation,
+    programme: Programme,
+    provider: AgencyCode,
+    answer_ms: list[float],
+    clock: Clock,
 ) -> Counter[str]:
-    """Ask for an organisation, for a death nobody agreed on, and for a school not published yet.
+    """Ask for organisations, for a death nobody agreed on, and for a school not published yet.
 
     Args:
         installation: With a gateway that serves.
         programme: What was published, and what was not.
         provider: The agency that keeps the register of institutions.
+        answer_ms: How long each took that the fund answers is noted here.
         clock: Gives the present, aware.
 
     Returns: How many requests came to what.
@@ -54,16 +58,19 @@ async def ask_for_data(
         Unavailable: An engine or the gateway does not answer.
     """
     outcomes = Counter({ANSWERED_AUTO: 0, BY_PROVIDER: 0, REFUSED: 0})
-    published = str(programme.paced[0].rows[0].values["registry_number"])
+    published = [str(row.values["registry_number"]) for row in programme.paced[0].rows]
+    clock_s = asyncio.get_running_loop().time
     async with Asker.open(
         installation.cluster_as(_PORTAL), installation.gateway_as(_PORTAL), clock=clock
     ) as portal:
-        for question in (
-            Question(dataset=ORGANISATIONS, key=published),
-            Question(dataset=DEATHS, key="63-1"),
-        ):
-            reply = await portal.ask(question)
-            outcomes[_named(reply.state)] += 1
+        for number in range(ASKED_OF_FUND):
+            asked_s = clock_s()
+            key = published[number % len(published)]
+            reply = await portal.ask(Question(dataset=ORGANISATIONS, key=key))
+            answer_ms.append((clock_s() - asked_s) * 1000)
+            outcomes[_named(reply.state)] += bool(reply.records)
+        reply = await portal.ask(Question(dataset=DEATHS, key="63-1"))
+        outcomes[_named(reply.state)] += 1
     school = programme.unpublished[0]
     question = Question(dataset=INSTITUTIONS, key=str(school["registry_number"]), provider=provider)
     async with Asker.open(

@@ -1,4 +1,4 @@
-"""The demonstration itself: eleven registers, their consumers, six acts, one account."""
+"""The demonstration itself: eleven registers, their consumers, seven acts, one account."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from bus.demo.decisions import release_mended, try_unready_contract, version_as_
 from bus.demo.delays import watch_fund
 from bus.demo.expectation import Expectation, expect
 from bus.demo.flow import Flow, Receipts
+from bus.demo.lifetime import live_through
 from bus.demo.meter import Meter
 from bus.demo.outcome import Outcome, read_outcome
 from bus.demo.parties import Clock, Providers, be_careless, receive
@@ -177,7 +178,7 @@ async def at_work(stage: Stage, engines: Engines) -> AsyncIterator[Helpers]:
     """Keep workers and consumers running for the time of a block."""
     home = stage.installation.home
     supervisor = Supervisor(
-        [Slot(role=role, number=0) for role in (*Role, Door.GATEWAY)],
+        [Slot(role=role, number=0) for role in (*Role, *Door)],
         environment={"BUS_HOME": str(home)},
         log_folder=home / LOG_FOLDER,
     )
@@ -265,7 +266,7 @@ async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
         flow.reading = await meter.settled()
         tell("demo.act_decisions")
         flow.contracts_refused = await try_unready_contract(stage.installation, stage.clock())
-        await release_mended(stage.installation, stage.clock())
+        in_force = await release_mended(stage.installation, stage.clock())
         flow.reading = await meter.settled()
         tell("demo.act_paced")
         watchers = [asyncio.create_task(work) for work in _fund_watchers(stage)]
@@ -277,12 +278,16 @@ async def play(stage: Stage, meter: Meter, tell: Tell) -> None:
                 watcher.result()
         finally:
             await _ended(watchers)
+        tell("demo.act_agreement")
+        flow.lifetime = await live_through(
+            stage.installation, providers, programme.loads, in_force, stage.clock
+        )
     tell("demo.draining")
     await _delivered(stage)
     flow.reading = await meter.settled()
     tell("demo.act_requests")
     flow.requests = await ask_for_data(
-        stage.installation, programme, _educators(stage), stage.clock
+        stage.installation, programme, _educators(stage), flow.answer_ms, stage.clock
     )
     flow.letters_replaced = await count_letters(stage.installation, stage.region)
     flow.version_then = await _version_as_of(stage, first_act_ended)

@@ -8,7 +8,7 @@ import pytest
 from bus.demo.account import Account, draw_up
 from bus.demo.delays import percentiles
 from bus.demo.expectation import Expectation
-from bus.demo.flow import Flow, Reading, Receipts
+from bus.demo.flow import Flow, Lifetime, Reading, Receipts
 from bus.demo.outcome import Outcome
 from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.record import Operation
@@ -26,6 +26,7 @@ EXPECTED = Expectation(
     resolved=1,
     operations={Operation.CREATE: 4, Operation.ANNUL: 1},
     delivered={(PORTAL, ORGANISATIONS): 5},
+    requests={"answered_auto": 1, "answered_by_provider": 1, "refused": 1},
     letters=7,
 )
 OUTCOME = Outcome(
@@ -33,6 +34,8 @@ OUTCOME = Outcome(
     states={QuarantineState.OPEN: 2, QuarantineState.RESOLVED: 1},
     rule_kinds=("pattern",),
 )
+
+LIFETIME = Lifetime(granted_after_s=1.0, revoked_after_s=2.0, leaked=0)
 
 
 def flow(*, delivered: tuple[int, ...] = (1, 1, 1, 1, 1), published: int = 11) -> Flow:
@@ -49,6 +52,7 @@ def flow(*, delivered: tuple[int, ...] = (1, 1, 1, 1, 1), published: int = 11) -
         version_then=1,
         version_now=2,
         requests=Counter({"answered_auto": 1, "answered_by_provider": 1, "refused": 1}),
+        lifetime=LIFETIME,
         letters_replaced=7,
     )
 
@@ -139,6 +143,13 @@ def test_a_released_entry_is_accepted_and_counted_once() -> None:
         (replace(flow(), contracts_refused=0), OUTCOME, "contracts refused: 0"),
         (replace(flow(), letters_replaced=6), OUTCOME, "letters replaced: 6"),
         (replace(flow(), requests=Counter(refused=2)), OUTCOME, "data requests refused: 2"),
+        (replace(flow(), requests=Counter()), OUTCOME, "data requests answered_auto: 0"),
+        (replace(flow(), lifetime=None), OUTCOME, "leaked to a reader"),
+        (
+            replace(flow(), lifetime=replace(LIFETIME, leaked=1)),
+            OUTCOME,
+            "leaked to a reader whose agreement had ended: 1",
+        ),
     ],
 )
 def test_what_people_and_operations_must_come_to_is_held_against_the_programme(

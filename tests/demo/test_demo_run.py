@@ -22,6 +22,7 @@ from bus import local as platform
 from bus.cli import demo as command
 from bus.demo import programme
 from bus.demo.careless import CARELESS
+from bus.demo.flow import OUT_OF_FORCE_S
 
 ROOT = Path(__file__).parent.parent.parent
 BUS = [sys.executable, "-c", "from bus.cli.main import run; run()"]
@@ -93,9 +94,13 @@ def test_demo_without_a_terminal_ends_with_figures_that_add_up(home: Path) -> No
     assert figures["resolved"] >= 1
     assert figures["contracts_refused"] == 1
     assert figures["as_of"] == {"then": 1, "now": 2}
-    assert figures["requests"] == {"answered_auto": 1, "answered_by_provider": 1, "refused": 1}
-    assert figures["letters_replaced"] > 2
-    for delays in (figures["publish_to_consumer_ms"], figures["publish_to_fund_ms"]):
+    assert figures["requests"] == {"answered_auto": 100, "answered_by_provider": 1, "refused": 1}
+    assert figures["letters_replaced"] > 101
+    assert figures["granted_after_s"] > 0
+    assert 0 <= figures["revoked_after_s"] <= OUT_OF_FORCE_S
+    assert figures["leaked"] == 0
+    for name in ("publish_to_consumer_ms", "publish_to_fund_ms", "answer_ms"):
+        delays = figures[name]
         assert 0 < delays["p50"] <= delays["p99"]
     assert figures["kafka"]
     assert figures["postgresql"]

@@ -36,7 +36,7 @@ def test_the_largest_programme_has_numbers_enough() -> None:
 
 
 def test_a_row_is_broken_exactly_where_its_fate_is_quarantine(programme: Programme) -> None:
-    for act in (programme.first, programme.again, programme.paced):
+    for act in (programme.first, programme.again, programme.paced, programme.loads):
         for publication in act:
             for row in publication.rows:
                 found = broken_rules(publication.dataset, row.values)
@@ -125,7 +125,7 @@ def test_paced_and_careless_records_are_new_entries(programme: Programme) -> Non
     }
     paced = [
         _key(publication.system, publication.dataset, row.values)
-        for publication in programme.paced
+        for publication in (*programme.paced, *programme.loads)
         for row in publication.rows
     ]
     careless = [
@@ -133,7 +133,7 @@ def test_paced_and_careless_records_are_new_entries(programme: Programme) -> Non
         for round_ in programme.careless
         for values in round_
     ]
-    assert len(paced) == 300
+    assert len(paced) == 700
     assert len({*paced, *careless}) == len(paced) + len(careless)
     assert known.isdisjoint({*paced, *careless})
 

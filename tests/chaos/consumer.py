@@ -22,6 +22,7 @@ from bus.model.identifiers import DatasetCode, SystemCode
 from bus.process.ending import listen_for_the_end
 from bus.settings import read_settings
 from bus.wiring import Installation
+from tests.chaos.controls import take_away_what_is_named
 from tests.chaos.evidence import Delivered, GroupPlace, Place
 
 logger = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ def read_delivered(consumer: str, path: Path) -> Iterator[Delivered]:
 
 def main(arguments: list[str]) -> None:
     """Consume one dataset as one system."""
+    take_away_what_is_named()
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s")
     system, dataset, path = arguments
     asyncio.run(

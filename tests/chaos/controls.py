@@ -1,8 +1,8 @@
 """Control runs: the bus with one of its guarantees taken away, which a run must notice.
 
 `BUS_CHAOS_BROKEN` names what is taken away, in the workers (`python -m tests.chaos.controls ROLE …`
-stands for `python -m bus.agents.worker ROLE …`) and in the producers. The product knows nothing of
-it.
+stands for `python -m bus.agents.worker ROLE …`), in producers and in consumers. The product knows
+nothing of it.
 """
 
 from __future__ import annotations

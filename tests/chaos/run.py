@@ -132,7 +132,7 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     tell(f"{report.faults.total()} faults are over; waiting till all work again")
     report.problems += await _silent(world)
     tell("draining")
-    await _rest(world)
+    report.problems += await _rest(world)
     telling.cancel()
     report.recover_s = summary(recoveries(ends_s, watch.stop()))
     report.fenced = _count_in_logs(world, _FENCED)
@@ -278,19 +278,31 @@ async def _engines_whole(world: World) -> None:
     await asyncio.to_thread(world.engines.wait_for_brokers)
 
 
-async def _rest(world: World) -> None:
-    """Let producers finish what they began, and the bus and its consumers come to the end."""
+async def _rest(world: World) -> list[str]:
+    """Let producers finish what they began, and the bus and its consumers come to the end.
+
+    Returns: What did not come to it; what is there is judged all the same.
+    """
     for name, actor in world.actors.items():
         if not name.startswith("consumer"):
             await actor.end()
-    async with asyncio.timeout(DRAIN_S):
-        for prefix, group in _STAGES.items():
-            await _come_to_the_end(world, prefix, group)
-        for who, topic in (await topics_of_consumers(world.direct)).items():
-            await _come_to_the_end(world, topic, str(who))
+    stages = [*_STAGES.items()]
+    stages += [
+        (topic, str(who)) for who, topic in (await topics_of_consumers(world.direct)).items()
+    ]
+    late: list[str] = []
+    try:
+        async with asyncio.timeout(DRAIN_S):
+            for prefix, group in stages:
+                late = [f"{group} has not come to the end of {prefix} after {DRAIN_S:.0f} s"]
+                await _come_to_the_end(world, prefix, group)
+            late = []
+    except TimeoutError:
+        tell(late[0])
     for name, actor in world.actors.items():
         if name.startswith("consumer"):
             await actor.end()
+    return late
 
 
 async def _come_to_the_end(world: World, prefix: str, group: str) -> None:

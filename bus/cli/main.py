@@ -16,6 +16,7 @@ import typer
 
 from bus.cli import (
     access,
+    agency,
     agreement,
     ask,
     audit,
@@ -23,6 +24,7 @@ from bus.cli import (
     contract,
     demo,
     doors,
+    erase,
     explain,
     fund,
     key,
@@ -54,7 +56,8 @@ app = typer.Typer(
     callback=choose,
 )
 for group in (
-    *(local, contract, agreement, catalogue, topics, access, system, key, fund, marts, quarantine),
+    *(local, contract, agency, agreement, catalogue, topics, access, system, key, fund, marts),
+    quarantine,
     *(request, audit),
 ):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
@@ -65,6 +68,8 @@ app.command("ask")(ask.ask)
 app.command("verify")(verify.verify)
 app.command("status")(status.status)
 app.command("explain")(explain.explain)
+app.command("erase")(erase.erase)
+app.command("erasures")(erase.erasures)
 app.command("demo")(demo.demo)
 
 

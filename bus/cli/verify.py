@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import typer
 
@@ -44,9 +45,15 @@ async def _verify(current: Installation) -> Verification:
         snapshot = reader.snapshot()
     if snapshot is None:
         raise Unavailable(message("error.cli.no_catalogue"))
-    layouts = layouts_of(snapshot.region.contracts.values(), snapshot.region.lock)
+    region = snapshot.region
+    kept_days = region.topics_kept_days
     return await check_law(
-        cluster, current.fund_dsn(), layouts, progress=lambda step: tell(f"verify.step.{step}")
+        cluster,
+        current.fund_dsn(),
+        layouts_of(region.contracts.values(), region.lock),
+        progress=lambda step: tell(f"verify.step.{step}"),
+        # Why a day less: what is read last may be let go of meanwhile.
+        judged_since=None if kept_days is None else now() - timedelta(days=kept_days - 1),
     )
 
 

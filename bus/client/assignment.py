@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
 from bus.client.repeats import WINDOW_RECORDS, RecentIds
+from bus.errors import DocumentError
 from bus.kafka.reading import learn_topics
 from bus.model.record import RawRecord
+from bus.texts import message
 from bus.wire.groups import incomplete_tail
 
 
@@ -44,9 +46,15 @@ class Reading:
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """What is assigned to this subscriber, by itself or by its group."""
 
-    def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        """Begin with nothing assigned."""
+    def __init__(self, consumer: AIOKafkaConsumer, group: str | None = None) -> None:
+        """Begin with nothing assigned.
+
+        Args:
+            consumer: Whose places it sets.
+            group: That keeps positions; None: there is none.
+        """
         self._consumer = consumer
+        self._group = group
         self._readings: dict[TopicPartition, Reading] = {}
         self._assigned: frozenset[TopicPartition] | None = None
         self._fault: Exception | None = None
@@ -91,6 +99,17 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
             ends = await self._consumer.end_offsets(places)
             for place in places:
                 committed = await self._consumer.committed(place)
+                if committed is not None and committed < beginnings[place]:
+                    raise DocumentError(
+                        message(
+                            "error.client.log_gone",
+                            topic=place.topic,
+                            partition=place.partition,
+                            group=self._group,
+                            committed=committed,
+                            beginning=beginnings[place],
+                        )
+                    )
                 reading = self.reading(place)
                 reading.deliver_from = max(beginnings[place], committed or 0)
                 reading.end, reading.begun = ends[place], ()

@@ -116,7 +116,12 @@ class LogReader:
         beginnings = _plain(await self._consumer.beginning_offsets(places))
         ends = _plain(await self._consumer.end_offsets(places))
         starts = starting_offsets(
-            self._ledger.positions(), beginnings, ends, memory=str(self._memory)
+            self._ledger.positions(),
+            beginnings,
+            ends,
+            memory=str(self._memory),
+            # What became of other systems' records, and of other datasets', lies there too.
+            may_be_cut=(self._source.quarantine, self._source.receipts),
         )
         self._consumer.assign(places)
         for (topic, partition), offset in starts.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -135,6 +135,7 @@ def starting_offsets(
     ends: Mapping[Place, int],
     *,
     memory: str,
+    may_be_cut: Collection[str] = (),
 ) -> dict[Place, int]:
     """Decide from where to read on, so that no own record is missed.
 
@@ -143,13 +144,16 @@ def starting_offsets(
         beginnings: First offset that each still holds.
         ends: One more than the last offset of each.
         memory: Name of the file that `stored` comes from.
+        may_be_cut: Topics that others write to as well: what they have let go of is passed over.
 
     Raises:
-        DocumentError: Records that were never read are gone from the log, or the log is another.
+        DocumentError: Records that were never read are gone from the own log, or it is another.
     """
     starts = {}
     for (topic, partition), beginning in beginnings.items():
         start = stored.get((topic, partition), 0)
+        if topic in may_be_cut:
+            start = max(start, beginning)
         place = {"memory": memory, "topic": topic, "partition": partition}
         if start < beginning:
             known = message(

@@ -84,7 +84,7 @@ class Subscriber:
         self._first_load = start.first_load
         self._loading = None if start.first_load is None else start.first_load.records()
         self._passed = start.passed
-        self._assignment = Assignment(consumer)
+        self._assignment = Assignment(consumer, group)
         self._checker = SignatureChecker()
         self._ready: deque[_Unit] = deque()
         self._rest: deque[tuple[TopicPartition, int, _Found]] = deque()

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
+from bus.errors import InvariantBroken
 from bus.fund.batch import Arrival
 from bus.fund.layout import DatasetLayout
 from bus.fund.stored import NOTHING_STORED, EntryKey, StoredEntry, StoredVersion, WaitingVersion
 from bus.merge import Entry, Merged, Outcome, Version, merge_entries, version_of
 from bus.model.record import GROUP_RECORDS_MAX, Operation
+from bus.postgres.positions import TopicPartition
 
 HELD_PER_ENTRY_MAX: Final = GROUP_RECORDS_MAX
 """Records of one entry that may wait; a group of the largest size, all of one entry, still can."""
@@ -48,7 +50,9 @@ class Change:
     """No longer held: they go from the one table to the other."""
     conflicts: Sequence[Arrival]
     refused_with_group: Sequence[Arrival]
-    """Of groups in which another member is a conflict."""
+    """Of groups in which another member is a conflict, or of an erased entry."""
+    erased: Sequence[Arrival]
+    """Of entries that were erased, and new to them."""
     repeats: Sequence[Arrival]
     outcomes: Sequence[Outcome]
     """One for each arrival, in order."""
@@ -71,7 +75,15 @@ def decide(
     for number, arrival in enumerate(arrivals):
         of_entry[arrival.record.agency, arrival.record.key].append(number)
     ledger = _Ledger(outcomes=[Outcome.REPEAT] * len(arrivals))
-    tied = _tied_entries(arrivals, stored)
+    if any(one.erased is not None for one in stored.values()):
+        for number in ledger.turn_away(arrivals, stored):
+            key = entry_key(arrivals[number])
+            of_entry[key].remove(number)
+            if not of_entry[key]:
+                del of_entry[key]
+    tied = _tied_entries(
+        [arrivals[number] for numbers in of_entry.values() for number in numbers], stored
+    )
     if tied:
         known = {key: stored.get(key, NOTHING_STORED) for key in tied}
         numbers = sorted(number for key in tied for number in of_entry.pop(key, ()))
@@ -118,7 +130,39 @@ class _Ledger:
         self.released: list[WaitingVersion] = []
         self.conflicts: list[Arrival] = []
         self.refused_with_group: list[Arrival] = []
+        self.erased: list[Arrival] = []
         self.repeats: list[Arrival] = []
+
+    def turn_away(
+        self, arrivals: Sequence[Arrival], stored: Mapping[EntryKey, StoredEntry]
+    ) -> list[int]:
+        """Take out what comes for entries that were erased, groups whole; give their numbers."""
+        fresh, known, broken = set[int](), set[int](), set[tuple[TopicPartition, int]]()
+        for number, arrival in enumerate(arrivals):
+            erased = stored.get(entry_key(arrival), NOTHING_STORED).erased
+            if erased is None:
+                continue
+            if arrival.record.record_id in erased:
+                known.add(number)
+                continue
+            fresh.add(number)
+            if arrival.group_offset is not None:
+                broken.add((arrival.place, arrival.group_offset))
+        turned_away = []
+        for number, arrival in enumerate(arrivals):
+            first = arrival.group_offset
+            if number in known:
+                self.repeats.append(arrival)
+            elif number in fresh:
+                self.erased.append(arrival)
+                self.outcomes[number] = Outcome.ERASED
+            elif first is not None and (arrival.place, first) in broken:
+                self.refused_with_group.append(arrival)
+                self.outcomes[number] = Outcome.GROUP_REFUSED
+            else:
+                continue
+            turned_away.append(number)
+        return turned_away
 
     def begin(self, key: EntryKey, number: int, arrival: Arrival) -> None:
         """Do what `merge` comes to for the create of a new entry, at a tenth of its time.
@@ -164,6 +208,8 @@ class _Ledger:
                     self.refused_with_group.append(arrival)
                 case Outcome.SURPLUS:
                     self.surplus.append(arrival)
+                case Outcome.ERASED:
+                    raise InvariantBroken("merging knows of no erased entry")
                 case Outcome.INSERTED | Outcome.HELD:
                     arrived[entry_key(arrival)][arrival.record.version] = arrival
                 case _:
@@ -202,6 +248,7 @@ class _Ledger:
             released=self.released,
             conflicts=self.conflicts,
             refused_with_group=self.refused_with_group,
+            erased=self.erased,
             repeats=self.repeats,
             outcomes=self.outcomes,
         )

@@ -50,6 +50,7 @@ async def read_entries(
     followers += [(one.entry, one.supersedes) for one in grouped]
     await reading.superseded([(key, name) for key, name in followers if name is not None])
     await reading.whole(records)
+    await reading.erased(records)
     return reading.entries()
 
 
@@ -71,12 +72,15 @@ class _Reading:
         self._standing: dict[EntryKey, tuple[int | None, int | None]] = {}
         self._held: dict[EntryKey, dict[int, WaitingVersion]] = {}
         self._versions: dict[EntryKey, dict[int, StoredVersion]] = defaultdict(dict)
+        self._erased: dict[EntryKey, frozenset[RecordId]] = {}
 
     async def touched(self, claims: Sequence[_Claim]) -> None:
         """Read what stands, and the versions that are claimed again; new entries have neither."""
         found = await self._rows("touched", self._claimed(claims))
-        for number, current, ceased_by, is_held, *past in found:
+        for number, current, ceased_by, is_held, is_erased, *past in found:
             key = claims[cast("int", number) - 1].entry
+            if is_erased:
+                self._erased[key] = frozenset()
             self._standing[key] = (cast("int | None", current), cast("int | None", ceased_by))
             if is_held:
                 self._held[key] = {}
@@ -156,6 +160,17 @@ class _Reading:
             for number, *past in await self._rows("whole", _columns(keys)):
                 self._keep(keys[cast("int", number) - 1], past)
 
+    async def erased(self, claims: Sequence[RegistryRecord]) -> None:
+        """Read which claims are of records that an erased entry had."""
+        of_erased = [one for one in claims if (one.agency, one.key) in self._erased]
+        if of_erased:
+            named = {"record_ids": [one.record_id for one in of_erased]}
+            known = {name for (name,) in await self._rows("erased_records", named)}
+            for one in of_erased:
+                if one.record_id in known:
+                    key = (one.agency, one.key)
+                    self._erased[key] |= {one.record_id}
+
     def entries(self) -> dict[EntryKey, StoredEntry]:
         return {
             key: StoredEntry(
@@ -163,6 +178,7 @@ class _Reading:
                 held=self._held.get(key, {}),
                 current=self._standing.get(key, (None, None))[0],
                 ceased_by=self._standing.get(key, (None, None))[1],
+                erased=self._erased.get(key),
             )
             for key in self._standing.keys() | self._versions.keys()
         }

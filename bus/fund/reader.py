@@ -193,7 +193,8 @@ class FundReader:
         self, name: str, dataset: DatasetCode | None = None
     ) -> Counter[TopicPartition]:
         tables = {} if dataset is None else tables_of(dataset)
-        rows = await self._session.execute(QUERIES.get(name, **tables))
+        named = None if dataset is None else {"dataset": dataset}
+        rows = await self._session.execute(QUERIES.get(name, **tables), named)
         return Counter(
             {
                 (str(topic), cast("int", partition)): cast("int", count)

@@ -21,6 +21,7 @@ _PATHS: Final = {
     Reason.CONFLICTING_VERSION: "bus_version",
     Reason.UNKNOWN_PREDECESSOR: "bus_supersedes",
     Reason.GROUP_REFUSED: "bus_group",
+    Reason.ENTRY_ERASED: "ce_id",
 }
 """Every reason that the fund gives, with the header concerned."""
 _ATTEMPT: Final = _ADDED[-1]

@@ -208,6 +208,7 @@ class FundStore:
         account.held.subtract(tally(change.released))
         await self._refuse(change.conflicts, Reason.CONFLICTING_VERSION, account)
         await self._refuse(change.refused_with_group, Reason.GROUP_REFUSED, account)
+        await self._refuse(change.erased, Reason.ENTRY_ERASED, account)
         if change.surplus:
             for reason, surplus in (await refusals_of(self._session, change.surplus)).items():
                 await self._refuse(surplus, reason, account)

@@ -49,6 +49,8 @@ class StoredEntry:
     held: Mapping[int, WaitingVersion]
     current: int | None
     ceased_by: int | None
+    erased: frozenset[RecordId] | None = None
+    """Not None: the entry was erased; which of the arrivals' records it had."""
 
 
 NOTHING_STORED: Final = StoredEntry(versions={}, held={}, current=None, ceased_by=None)

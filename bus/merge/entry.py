@@ -31,6 +31,8 @@ class Outcome(StrEnum):
     SURPLUS = "surplus"
     """It would be held, and its entry has as many waiting as the fund keeps. Merging never says
     so, for the limit depends on order: the fund alone refuses, a consumer's copy holds all."""
+    ERASED = "erased"
+    """Its entry was erased (ADR-0027): `Reason.ENTRY_ERASED`. Merging never says so either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     GROUP_REFUSED = "group_refused"
     CONFLICTING_VERSION = "conflicting_version"
     UNKNOWN_PREDECESSOR = "unknown_predecessor"
+    ENTRY_ERASED = "entry_erased"
 
     @property
     def stage(self) -> Stage:
@@ -102,6 +103,7 @@ _STAGES = {
     Reason.GROUP_REFUSED: Stage.GROUP,
     Reason.CONFLICTING_VERSION: Stage.FUND,
     Reason.UNKNOWN_PREDECESSOR: Stage.FUND,
+    Reason.ENTRY_ERASED: Stage.FUND,
 }
 
 

@@ -33,12 +33,12 @@ from bus.kafka.catalogue_topic import CatalogueReader, publish_catalogue
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import topic_partitions
 from bus.marts.entries import MartDiff
-from bus.marts.reconcile import connect_marts, reconcile_marts
-from bus.marts.wanted import Marts, marts_of
+from bus.marts.wanted import marts_of
 from bus.postgres.session import connect
 from bus.provision.contract_publish import GateRefusal, gate_refusals, told_once
 from bus.provision.gate_log import Attempt, record_refusals
-from bus.provision.noted import apply_rights, catalogue_notes
+from bus.provision.letting_go import expect_passed, keeps_less
+from bus.provision.noted import apply_marts, apply_rights, catalogue_notes
 from bus.provision.schemas_topic import publish_schemas
 from bus.provision.topic_apply import TopicDiff, apply_topics
 from bus.provision.topic_plan import replication_factor_for, topics_of
@@ -118,7 +118,9 @@ async def apply_catalogue(
             nothing was changed by then if the documents are at fault.
         Unavailable: An engine does not answer.
     """
-    region = await _approved_region(documents, cluster, now)
+    region, in_force = await _approved_region(documents, cluster, now)
+    if in_force and keeps_less(in_force, region):
+        await expect_passed(region, cluster=cluster, fund_dsn=fund_dsn, now=now)
     layouts = layouts_of(region.contracts.values(), region.lock)
     admin = connect_admin(cluster)
     progress(Step.TOPICS)
@@ -131,7 +133,7 @@ async def apply_catalogue(
     progress(Step.TABLES)
     table_changes = await _apply_tables(fund_dsn, layouts)
     progress(Step.MARTS)
-    mart_changes = await _apply_marts(fund_dsn, marts_of(region, layouts, now))
+    mart_changes = await apply_marts(fund_dsn, marts_of(region, layouts, now))
     progress(Step.SCHEMAS)
     schemas = await publish_schemas(cluster, schema_entries(region))
     progress(Step.MANIFEST)
@@ -161,8 +163,10 @@ async def apply_catalogue(
 
 async def _approved_region(
     documents: Mapping[str, bytes], cluster: Cluster, now: datetime
-) -> Region:
+) -> tuple[Region, Mapping[str, bytes]]:
     """Read documents that nothing speaks against, down to the workers' own compilation.
+
+    Beside them those in force are given.
 
     Nor the catalogue in force: a key that signed records may be revoked, not removed, and what a
     side of an agreement decided may be followed by another decision only.
@@ -177,7 +181,7 @@ async def _approved_region(
         await record_refusals(cluster, refusals, Attempt.APPLY)
     if findings or refusals:
         raise _refused(told_once(findings, refusals), refusals)
-    in_force = await _in_force(cluster)
+    in_force = await documents_in_force(cluster)
     lost = (
         *kept_key_findings(in_force, documents),
         *kept_decision_findings(in_force, documents, now),
@@ -185,28 +189,26 @@ async def _approved_region(
     if lost:
         raise _refused(lost, ())
     build_snapshot(region, 1)
-    return region
-
-
-async def _in_force(cluster: Cluster) -> Mapping[str, bytes]:
-    try:
-        return await documents_in_force(cluster)
-    except KafkaError as problem:
-        raise _unreachable(problem) from problem
+    return region, in_force
 
 
 async def documents_in_force(cluster: Cluster) -> Mapping[str, bytes]:
     """Read the documents of the catalogue in force, as far as the topic still holds them.
 
+    Returns: Contents by path; empty before the first catalogue.
+
     Raises:
-        KafkaError: Kafka does not answer.
+        Unavailable: Kafka does not answer.
     """
-    # Why ask: before the first catalogue there is no topic.
-    if not await topic_partitions(cluster, [topics.CATALOGUE]):
-        return {}
-    async with CatalogueReader(cluster) as reader:
-        await reader.read_to_end()
-        return reader.documents_held()
+    try:
+        # Why ask: before the first catalogue there is no topic.
+        if not await topic_partitions(cluster, [topics.CATALOGUE]):
+            return {}
+        async with CatalogueReader(cluster) as reader:
+            await reader.read_to_end()
+            return reader.documents_held()
+    except KafkaError as problem:
+        raise _unreachable(problem) from problem
 
 
 def _refused(findings: Sequence[Finding], refusals: Sequence[GateRefusal]) -> DocumentError:
@@ -223,14 +225,6 @@ async def _apply_tables(fund_dsn: str, layouts: Layouts) -> tuple[str, ...]:
     try:
         await create_audit_tables(session)
         return await apply_tables(session, layouts)
-    finally:
-        await session.close()
-
-
-async def _apply_marts(fund_dsn: str, marts: Marts) -> MartDiff:
-    session = await connect_marts(fund_dsn)
-    try:
-        return await reconcile_marts(session, marts)
     finally:
         await session.close()
 

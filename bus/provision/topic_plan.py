@@ -4,10 +4,11 @@ Data topics have one partition count, the region's, because Faust assigns topics
 together. They are deleted by age, never compacted: history is the point. The broker stamps each
 record (LogAppendTime), for validity of keys, schemas and agreements is judged by that time.
 
-Data are kept until a person deletes them: age alone must not remove what fund and quarantine have
-not been verified past. Batches are stored as they are, uncompressed, so that the size limit is the
-true size and no sender's archive swells behind it. What is told of data requests is kept in the
-fund's database too, so its topics let go of it. Source: design of the bus, ADR-0004.
+Data are kept for ever, unless the region says for how many days (ADR-0027): longer than any backup
+of the data fund that may be restored, and than workers may ever stand still. Batches are stored as
+they are, uncompressed, so that the size limit is the true size and no sender's archive swells
+behind it. What is told of data requests is kept in the fund's database too, so its topics let go of
+it. Source: design of the bus, ADR-0004.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ SET_ASIDE_BYTES_MAX: Final = 1536 * 1024
 OUTBOUND_BYTES_MAX: Final = 512 * 1024
 """Of `accepted.*` and `view.*`: a record of 256 KiB and its headers, or a batch of small ones."""
 CONTROL_BYTES_MAX: Final = 1536 * 1024
-REQUESTS_KEPT_MS: Final = 90 * 24 * 60 * 60 * 1000
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+REQUESTS_KEPT_DAYS: Final = 90
 """Of `ask.*` and `reply.*`: twice as long as a provider may have time to answer."""
 REPLICATION_FACTOR_MAX: Final = 3
 _COMPACTED: Final = "compact"
@@ -59,12 +61,15 @@ def topics_of(region: Region, *, replication_factor: int) -> Mapping[str, TopicS
     """
     planned = dict(_control_topics(replication_factor))
     planned.update(_request_topics(region, replication_factor))
+    kept = FOREVER_MS if region.topics_kept_days is None else region.topics_kept_days * _DAY_MS
+    # Why: what stands in such a view is told once, and read from the topic's begin (ADR-0026).
+    whole = {topics.view(view.code) for view in views_of(region) if view.is_standing}
     for name, bytes_max in _data_topics(region):
         config = _config(
             replication_factor,
             cleanup_policy=_DELETED_BY_AGE,
             bytes_max=bytes_max,
-            retention_ms=FOREVER_MS,
+            retention_ms=FOREVER_MS if name in whole else kept,
         )
         planned[name] = TopicSpec(
             partitions=region.partitions, replication_factor=replication_factor, config=config
@@ -91,14 +96,14 @@ def _control_topics(replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
     for name in (topics.CATALOGUE, topics.SCHEMAS):
         config = _config(replication_factor, cleanup_policy=_COMPACTED, bytes_max=CONTROL_BYTES_MAX)
         yield name, TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
-    for name in (topics.REFUSALS, topics.GATE, topics.CHECKPOINTS):
+    for name in (topics.REFUSALS, topics.GATE, topics.CHECKPOINTS, topics.ERASURES):
         yield name, control_log(replication_factor)
     yield topics.AUDIT, control_log(replication_factor, partitions=topics.AUDIT_PARTITIONS)
 
 
 def _request_topics(region: Region, replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
     """Give the topics of whoever may have to answer, and of whoever may ask."""
-    kept = control_log(replication_factor, retention_ms=REQUESTS_KEPT_MS)
+    kept = control_log(replication_factor, retention_ms=REQUESTS_KEPT_DAYS * _DAY_MS)
     for agency in region.agencies.values():
         if agency.provides:
             yield topics.ask(agency.code), kept

@@ -177,10 +177,16 @@ class DecisionStore:
             entries = await self.page(selection, START, len(wanted))
             open_ones = [one.place for one in entries if one.state is QuarantineState.OPEN]
             _demand_open(wanted, {one.place: one.state for one in entries})
-            number = await self.record(DecisionKind.DISCARD, grounds, selection, None)
-            await self.decided(number, open_ones)
-            await self._session.execute(QUERIES.get("discard"), _columns(open_ones))
+            await self.record_discard(open_ones, grounds, selection)
         return tuple(map(_id, open_ones))
+
+    async def record_discard(
+        self, places: Sequence[Place], grounds: Grounds, selection: Selection
+    ) -> None:
+        """Record a discard and do it, within the caller's transaction, which is alone."""
+        number = await self.record(DecisionKind.DISCARD, grounds, selection, None)
+        await self.decided(number, places)
+        await self._session.execute(QUERIES.get("discard"), _columns(places))
 
     async def record_reveal(self, quarantine_id: str, grounds: Grounds) -> int:
         """Record that a person is about to see an entry's personal data.

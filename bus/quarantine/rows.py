@@ -35,6 +35,8 @@ async def insert_entries(session: Session, entries: Sequence[QuarantineEntry]) -
     fund replaces enforcement's of the same inbound record, which was accepted after all, in a
     crash during a catalogue swap, and then refused by the fund.
 
+    Of an entry that was erased no bytes are kept, and its row is discarded at once (ADR-0027).
+
     Args:
         session: With an open transaction.
         entries: An inbound record may stand twice; the first of its latest attempt counts.
@@ -54,6 +56,7 @@ async def insert_entries(session: Session, entries: Sequence[QuarantineEntry]) -
             copy.set_types(_TYPES)
             for entry in distinct.values():
                 await copy.write_row(_row(entry))
+        await cursor.execute(QUERIES.get("empty_erased"))
         await cursor.execute(QUERIES.get("insert"))
         written = await cursor.fetchall()
     return frozenset(f"{topic}/{partition}/{offset}" for topic, partition, offset in written)

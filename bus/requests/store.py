@@ -274,3 +274,16 @@ def _request(row: tuple[object, ...]) -> DataRequest:
         answered_by=cast("SystemCode | None", row[21]),
         deadline_at=moments[22],
     )
+
+
+async def erase_answers(
+    session: Session, dataset: DatasetCode, agency: AgencyCode, key: str
+) -> int:
+    """Destroy what a provider answered about an entry, within the caller's transaction.
+
+    What the fund answered is no copy: a request keeps ids, and reads the fund again.
+
+    Returns: How many answers it was in.
+    """
+    named = {"dataset": dataset, "agency": agency, "key": key}
+    return (await session.execute(QUERIES.get("erase"), named)).rowcount

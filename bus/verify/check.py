@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from aiokafka import TopicPartition
 
+from bus.catalogue.snapshot import instant_ms
 from bus.fund.batch import Counters
 from bus.fund.entries import tables_of
 from bus.fund.layout import Layouts
 from bus.fund.reader import FundReader
 from bus.kafka.cluster import Cluster
-from bus.kafka.scan import committed_offsets, offsets, read_whole, topic_partitions
+from bus.kafka.scan import (
+    committed_offsets,
+    offsets,
+    offsets_at,
+    read_whole,
+    topic_partitions,
+)
 from bus.model.record import RawRecord
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect
@@ -47,7 +55,12 @@ Progress = Callable[[Step], None]
 
 
 async def verify(
-    cluster: Cluster, dsn: str, layouts: Layouts, *, progress: Progress
+    cluster: Cluster,
+    dsn: str,
+    layouts: Layouts,
+    *,
+    progress: Progress,
+    judged_since: datetime | None = None,
 ) -> Verification:
     """Check the conservation law over everything the topics still hold.
 
@@ -60,6 +73,8 @@ async def verify(
         dsn: Of the data fund.
         layouts: Of the catalogue in force.
         progress: Told what is being read.
+        judged_since: Aware; what providers sent before is left out, for topics let go of it piece
+            by piece: a record may still be there whose outcome is not. None: all is judged.
 
     Raises:
         Unavailable: An engine does not answer.
@@ -74,10 +89,10 @@ async def verify(
     async with _session(dsn) as session:
         positions = await _quarantine_positions(session)
     progress(Step.INBOUND)
-    inbound = await _bounds(cluster, "in.")
+    inbound = await _judged(cluster, "in.", committed, judged_since)
     marks = await _inbound_marks(cluster, committed, inbound)
     progress(Step.RELEASE)
-    release = await _bounds(cluster, "release.")
+    release = await _judged(cluster, "release.", committed, judged_since)
     released = await read_releases(cluster, committed, release)
     progress(Step.ACCEPTED)
     bounds = await _bounds(cluster, "accepted.")
@@ -107,6 +122,24 @@ Bounds = Mapping[TopicPartition, tuple[int, int]]
 
 async def _bounds(cluster: Cluster, prefix: str) -> Bounds:
     return await offsets(cluster, await topic_partitions(cluster, [prefix]))
+
+
+async def _judged(
+    cluster: Cluster,
+    prefix: str,
+    committed: Mapping[TopicPartition, int],
+    since: datetime | None,
+) -> Bounds:
+    """Give the bounds of what is judged: as `_bounds`, but for what came before a moment."""
+    bounds = await _bounds(cluster, prefix)
+    if since is None:
+        return bounds
+    firsts = await offsets_at(cluster, bounds, instant_ms(since))
+    # Why not above the commit: what has not been judged yet was not let go of in time.
+    return {
+        place: (max(begin, min(firsts[place], committed.get(place, 0))), end)
+        for place, (begin, end) in bounds.items()
+    }
 
 
 async def _inbound_marks(
@@ -210,7 +243,8 @@ async def _compare_ids(session: Session, layouts: Layouts, accepted: set[bytes])
     seen: set[bytes] = set()
     doubled = 0
     for dataset in layouts:
-        rows = await session.execute(QUERIES.get("history", **tables_of(dataset)))
+        statement = QUERIES.get("history", **tables_of(dataset))
+        rows = await session.execute(statement, {"dataset": dataset})
         for (record_id,) in await rows.fetchall():
             key = bytes.fromhex(str(record_id))
             doubled += key in seen

@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from aiokafka import TopicPartition
 
 from bus.kafka.cluster import Cluster
-from bus.kafka.scan import read_whole
+from bus.kafka.scan import read_between
 from bus.model.record import RawRecord
 from bus.verify.law import ReleaseLaw
 from bus.wire.release import unwrap
@@ -40,9 +40,11 @@ async def read_releases(
     bounds: Mapping[TopicPartition, tuple[int, int]],
 ) -> Mapping[TopicPartition, Set[Release]]:
     """Read what was released, up to where enforcement has come."""
-    ends = {place: min(committed.get(place, 0), end) for place, (_, end) in bounds.items()}
+    spans = {
+        place: (begin, min(committed.get(place, 0), end)) for place, (begin, end) in bounds.items()
+    }
     found: dict[TopicPartition, set[Release]] = defaultdict(set)
-    async for raw in read_whole(cluster, ends):
+    async for raw in read_between(cluster, spans):
         one = unwrap(raw)
         found[TopicPartition(raw.topic, raw.partition)].add(
             (one.topic, one.partition, one.offset, one.attempt)

@@ -9,7 +9,7 @@
     ask.<agency>              data requests that a provider has to answer; its systems read it
     reply.<agency>            that an answer is there, for the agency whose system asked
     control.<name>            the catalogue, refusals of the fund and of the gate, the audit log and
-                              its checkpoints; written by the bus alone
+                              its checkpoints, erasures; written by the bus alone
     _schemas                  schemas in Confluent's format, for readers that expect a registry
 
 Source: design of the bus, ADR-0004.
@@ -31,6 +31,8 @@ AUDIT: Final = "control.audit"
 """The audit log: each partition is a tree, and a leaf's number is its offset (ADR-0019)."""
 AUDIT_PARTITIONS: Final = 4
 """In every region: a batch's leaf must have its place whatever partitions data topics have."""
+ERASURES: Final = "control.erasures"
+"""Which entries were erased, so that it can be done again when an older database is restored."""
 CHECKPOINTS: Final = "control.checkpoints"
 """What all trees came to, signed, one record at least each minute; every system may read it."""
 SCHEMAS: Final = "_schemas"

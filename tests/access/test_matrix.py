@@ -87,7 +87,7 @@ def _expected(exchange: Region, names: Iterable[str]) -> Matrix:
         written = name.startswith(
             (
                 *("release.", "accepted.", "view.", "quarantine.", "receipts.", "ask.", "reply."),
-                *("control.refusals", "control.audit", "control.checkpoints"),
+                *("control.refusals", "control.audit", "control.checkpoints", "control.erasures"),
             )
         )
         found[BUS, name] = READ | WRITE if written else READ

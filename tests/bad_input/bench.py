@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+import psycopg
 from aiokafka import AIOKafkaProducer
 
 from bus.access.enrol import enrol_all
@@ -33,7 +34,7 @@ from bus.provision.topic_plan import topics_of
 from bus.settings import Settings
 from bus.wire import topics
 from bus.wiring import Installation
-from tests.bad_input.cases import RECURSION_ID, ZERO_SIZE_ID, World
+from tests.bad_input.cases import ERASED_KEY, RECURSION_ID, ZERO_SIZE_ID, World
 from tests.bad_input.shapes_region import FORMER, SHAPES, documents
 from tests.factories import AGENCY, DATASET, ROOT, SYSTEM
 
@@ -76,6 +77,7 @@ async def put_in_force(home: Path) -> tuple[Installation, World]:
     found = documents(installation, now)
     await apply_catalogue(found, cluster=admin, fund_dsn=installation.fund_dsn(), now=now)
     await _plant_bombs(installation)
+    _note_erased(installation.fund_dsn())
     in_force = parse_region(found)
     _leave_topic(connect_admin(admin), in_force, now)
     own, foreign = installation.credentials(SYSTEM), installation.credentials(FOREIGN_SYSTEM)
@@ -109,6 +111,15 @@ def _leave_topic(admin: Administration, region: Region, now: datetime) -> None:
         for operation in (Permitted.WRITE, Permitted.DESCRIBE)
     }
     reconcile(admin, rights_of(region, now) | rights, lambda _: None)
+
+
+def _note_erased(fund_dsn: str) -> None:
+    """Leave of an entry what an erasure leaves: that there was one."""
+    with psycopg.connect(fund_dsn) as fund:
+        fund.execute(
+            "INSERT INTO bus.erased_entries (dataset, agency, key) VALUES (%s, %s, %s)",
+            [SHAPES, AGENCY, ERASED_KEY],
+        )
 
 
 async def _plant_bombs(installation: Installation) -> None:

@@ -31,6 +31,8 @@ RECURSION_ID: Final = 900_001
 ZERO_SIZE_ID: Final = 900_002
 _PARSED: Final = fastavro.parse_schema(dict(SCHEMA))
 _NUMBERS: Final = count(1)
+ERASED_KEY: Final = "erased-1"
+"""Of an entry that the bench notes as erased."""
 _YEAR_300000_MS: Final = 9_403_444_800_000_000
 _FIFTY_MILLION: Final = b"\x80\xe1\xeb\x17\x00"
 _HOUR_MS: Final = 3_600_000
@@ -253,6 +255,10 @@ def _annulment_of_nothing(world: World) -> list[Raw]:
     )
 
 
+def _of_erased_entry(world: World) -> list[Raw]:
+    return signed([unsigned(world, ERASED_KEY)], world.signer)
+
+
 def _cease(world: World) -> list[Raw]:
     key = number()
     first = record_id(AGENCY, SHAPES, key, 1, Operation.CREATE)
@@ -391,5 +397,6 @@ CASES: Final[Mapping[str, Case]] = {
     "annulment-of-what-never-came": _case(
         _annulment_of_nothing, Reason.UNKNOWN_PREDECESSOR, "bus_supersedes"
     ),
+    "entry-that-was-erased": _case(_of_erased_entry, Reason.ENTRY_ERASED, "ce_id"),
 }
 """Name → case; those of the fund (`Stage.FUND`) come to quarantine from behind enforcement."""

@@ -112,8 +112,9 @@ async def test_what_only_the_fund_can_know_it_refuses(bench: Bench) -> None:
         for name in named(stage_is_fund=True)
     }
     await path.settled(installation)
-    conflict = await entry_of(installation, places["version-conflict"])
-    assert conflict.reason is CASES["version-conflict"].reason
+    for name in ("version-conflict", "entry-that-was-erased"):
+        found = await entry_of(installation, places[name])
+        assert (found.reason, found.path) == (CASES[name].reason, CASES[name].where)
     waiting = places["annulment-of-what-never-came"]
     assert await set_aside(installation, [waiting]) == []
     await refuse_held(installation, timedelta(days=-1))

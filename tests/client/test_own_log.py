@@ -144,6 +144,18 @@ def test_records_that_went_unread_are_told_with_the_next_step(
     assert "restore the file from a backup" in str(caught.value)
 
 
+def test_what_others_topics_let_go_of_is_passed_over() -> None:
+    outcomes = ("quarantine.education-samara", 0)
+    starts = starting_offsets(
+        {outcomes: 2},
+        beginnings={IN: 0, outcomes: 7},
+        ends={IN: 9, outcomes: 9},
+        memory="m",
+        may_be_cut=[outcomes[0]],
+    )
+    assert starts == {IN: 0, outcomes: 7}
+
+
 def test_a_log_shorter_than_what_was_read_is_another_log() -> None:
     with pytest.raises(DocumentError, match="it is another log"):
         starting_offsets({IN: 12}, beginnings={IN: 0}, ends={IN: 9}, memory="m")

@@ -7,7 +7,8 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from confluent_kafka import TopicPartition as KafkaPlace
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
     AclBindingFilter,
     AclOperation,
@@ -16,15 +17,18 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
     ResourceType,
 )
 
+from bus.catalogue.documents import read_documents
+from bus.catalogue.granted import granted
 from bus.catalogue.parties import BUS
+from bus.catalogue.region import parse_region
 from bus.client import DeliveredRecord, Publisher, Subscriber
 from bus.errors import DocumentError, InvariantBroken
-from bus.kafka.administration import connect_admin
+from bus.kafka.administration import REQUEST_TIMEOUT_S, connect_admin
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Operation
 from tests.client.conftest import NOW, Installation
 from tests.client.routing import read_topic, route
-from tests.factories import AGENCY, DATASET, SYSTEM, VALID
+from tests.factories import AGENCY, DATASET, ROOT, SYSTEM, VALID
 
 PORTAL = SystemCode("region-portal")
 HEALTH = SystemCode("health-analytics")
@@ -32,6 +36,7 @@ TERRITORY = SystemCode("territory-registry")
 FEED = SystemCode("egrul-feed")
 MUNICIPALITIES = DatasetCode("municipalities")
 ORGANISATIONS = DatasetCode("organisations")
+SERVICE_CENTRES = DatasetCode("service-centres")
 MUNICIPALITIES_IN = f"in.economy-samara.{MUNICIPALITIES}"
 ACCEPTED = f"accepted.{MUNICIPALITIES}"
 
@@ -260,6 +265,33 @@ def take_away(installation: Installation, system: SystemCode, topic: str) -> Non
     answers = administration.client.delete_acls([everything_on_it])
     for future in answers.values():
         assert future.result(10)
+
+
+async def test_records_that_were_deleted_unread_are_told_and_not_passed_over(
+    installation: Installation, subscribing: Open
+) -> None:
+    documents = read_documents(ROOT / "deploy/samara/region.yaml", installation.home / "keys")
+    (grant,) = granted(parse_region(documents), PORTAL, NOW)[SERVICE_CENTRES]
+    place = TopicPartition(grant.topic, 0)
+    async with AIOKafkaProducer(**installation.cluster(BUS).aiokafka_options()) as producer:
+        for _ in range(3):
+            await producer.send_and_wait(grant.topic, b"long ago", partition=0)
+    reader = AIOKafkaConsumer(
+        group_id=f"{PORTAL}.{SERVICE_CENTRES}",
+        enable_auto_commit=False,
+        **installation.cluster(PORTAL).aiokafka_options(),
+    )
+    await reader.start()
+    reader.assign([place])
+    await reader.commit({place: 1})
+    await reader.stop()
+    admin = connect_admin(installation.admin)
+    removed = admin.client.delete_records([KafkaPlace(place.topic, place.partition, 3)])
+    for future in removed.values():
+        future.result(REQUEST_TIMEOUT_S)
+    async with subscribing(PORTAL, SERVICE_CENTRES) as subscriber:
+        with pytest.raises(DocumentError, match=f"{grant.topic}/0: .* read to 1.* begins at 3"):
+            await all_of(subscriber)
 
 
 async def test_a_forged_record_is_never_delivered_and_its_place_is_told(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from bus.catalogue.parties import BUS
 from bus.catalogue.snapshot import Snapshot
-from bus.client import BatchSigner, Publisher, PublishReport
+from bus.client import BatchSigner, Publisher, PublishReport, RowGiven
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
@@ -25,7 +25,7 @@ from bus.wire import topics
 from bus.wiring import Installation
 from tests.factories import DATASET, SYSTEM, VALID
 
-Rows = Iterable[Mapping[str, object]]
+Rows = Iterable[RowGiven]
 SETTLE_TIMEOUT_S = 60.0
 BROKEN_EACH = 33
 GROUPS = {
@@ -53,7 +53,7 @@ def broken(count: int) -> int:
 
 
 async def publish(
-    installation: Installation, given: Rows | AsyncIterator[Mapping[str, object]]
+    installation: Installation, given: Rows | AsyncIterator[RowGiven]
 ) -> PublishReport:
     credentials = installation.credentials(SYSTEM)
     async with Publisher.open(
@@ -68,10 +68,10 @@ async def publish(
         return await publisher.publish(given)
 
 
-def paced(given: Rows, seconds: float, count: int) -> AsyncIterator[Mapping[str, object]]:
+def paced(given: Rows, seconds: float, count: int) -> AsyncIterator[RowGiven]:
     """Spread rows over some seconds, so that faults fall into the middle of them."""
 
-    async def spread() -> AsyncIterator[Mapping[str, object]]:
+    async def spread() -> AsyncIterator[RowGiven]:
         for number, row in enumerate(given):
             if number % 50 == 0:
                 await asyncio.sleep(seconds * 50 / count)

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from bus.provision.topic_plan import REQUESTS_KEPT_MS, replication_factor_for, topics_of
+from bus.provision.topic_plan import REQUESTS_KEPT_DAYS, replication_factor_for, topics_of
 from tests.access.regions import FIRST_DAY, agreement, region
 
 EXCHANGE = region(
@@ -26,6 +26,7 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "control.audit",
         "control.catalogue",
         "control.checkpoints",
+        "control.erasures",
         "control.gate",
         "control.refusals",
         "in.town.roads",
@@ -105,5 +106,5 @@ def test_view_of_an_ended_agreement_keeps_its_topic() -> None:
 def test_what_is_told_of_data_requests_is_let_go() -> None:
     planned = topics_of(EXCHANGE, replication_factor=1)
     for name in ("ask.town", "reply.clinic"):
-        assert planned[name].config["retention.ms"] == str(REQUESTS_KEPT_MS)
+        assert planned[name].config["retention.ms"] == str(REQUESTS_KEPT_DAYS * 86_400_000)
     assert planned["receipts.town"].config["retention.ms"] == "-1"

@@ -1,5 +1,5 @@
 -- name: touched
-SELECT wanted.number, standing.version, standing.ceased_by, waiting.is_held,
+SELECT wanted.number, standing.version, standing.ceased_by, waiting.is_held, waiting.is_erased,
     past.version, past.record_id, past.operation, past.supersedes, past.schema_id,
     sha256(substring(past.value FROM 6)),
     CASE WHEN past.schema_id <> wanted.schema_id THEN past.value END
@@ -10,14 +10,24 @@ LEFT JOIN {current} AS standing
     ON standing.agency = wanted.agency AND standing.key = wanted.key
 LEFT JOIN {history} AS past
     ON past.agency = wanted.agency AND past.key = wanted.key AND past.version = wanted.version
+-- Asked once: few datasets ever have an entry erased, and then no record is looked up.
+CROSS JOIN (
+    SELECT EXISTS (SELECT FROM bus.erased_entries WHERE dataset = %(dataset)s) AS are_there
+) AS erasures
 CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM bus.held
         WHERE held.agency = wanted.agency AND held.key = wanted.key
           AND held.dataset = %(dataset)s
-    ) AS is_held
+    ) AS is_held,
+    CASE WHEN erasures.are_there THEN EXISTS (
+        SELECT FROM bus.erased_entries AS erased
+        WHERE erased.dataset = %(dataset)s AND erased.agency = wanted.agency
+          AND erased.key = wanted.key
+    ) ELSE false END AS is_erased
 ) AS waiting
 WHERE standing.version IS NOT NULL OR past.version IS NOT NULL OR waiting.is_held
+    OR waiting.is_erased
 
 -- name: held
 SELECT wanted.number, held.version, held.record_id, held.operation, held.supersedes,
@@ -74,3 +84,6 @@ SELECT pg_advisory_xact_lock_shared(hashtextextended('bus groups ' || %(dataset)
 -- name: lock_alone
 WITH waiting AS MATERIALIZED (SELECT set_config('lock_timeout', '12s', true))
 SELECT pg_advisory_xact_lock(hashtextextended('bus groups ' || %(dataset)s, 0)) FROM waiting
+
+-- name: erased_records
+SELECT record_id FROM bus.erased_records WHERE record_id = ANY(%(record_ids)s)

@@ -27,7 +27,11 @@ ORDER BY topic, partition
 
 -- name: rows_by_place
 SELECT accepted_topic, accepted_partition, count(*)
-FROM {history}
+FROM (
+    SELECT accepted_topic, accepted_partition FROM {history}
+    UNION ALL
+    SELECT accepted_topic, accepted_partition FROM bus.erased_records WHERE dataset = %(dataset)s
+) AS record
 GROUP BY accepted_topic, accepted_partition
 
 -- name: held_by_place

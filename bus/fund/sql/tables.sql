@@ -84,6 +84,25 @@ CREATE TABLE IF NOT EXISTS bus.doubted (
     since timestamptz NOT NULL,
     doubted_at timestamptz NOT NULL DEFAULT now()
 );
+CREATE TABLE IF NOT EXISTS bus.erased_entries (
+    dataset text COLLATE "C" NOT NULL,
+    agency text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    erased_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (dataset, agency, key)
+);
+CREATE TABLE IF NOT EXISTS bus.erased_records (
+    record_id text COLLATE "C" PRIMARY KEY,
+    dataset text COLLATE "C" NOT NULL,
+    agency text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL,
+    accepted_topic text COLLATE "C" NOT NULL,
+    accepted_partition integer NOT NULL,
+    accepted_offset bigint NOT NULL
+);
+CREATE INDEX IF NOT EXISTS erased_records_of ON bus.erased_records (dataset, agency, key);
+COMMENT ON TABLE bus.erased_entries IS 'Registry entries whose data were destroyed; none comes again';
+COMMENT ON TABLE bus.erased_records IS 'Records that such entries had: what is left is their ids';
 COMMENT ON SCHEMA history IS 'Every accepted version of every registry entry, as signed';
 COMMENT ON SCHEMA current IS 'What stands now, one row for each registry entry';
 COMMENT ON SCHEMA past IS 'Values of versions of which another one stands, or none'

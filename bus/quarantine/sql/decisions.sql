@@ -1,6 +1,9 @@
 -- name: lock
 SELECT pg_advisory_lock(hashtextextended('bus quarantine decisions', 0))
 
+-- name: lock_transaction
+SELECT pg_advisory_xact_lock(hashtextextended('bus quarantine decisions', 0))
+
 -- name: unlock
 SELECT pg_advisory_unlock(hashtextextended('bus quarantine decisions', 0))
 

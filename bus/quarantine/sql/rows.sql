@@ -39,6 +39,8 @@ CREATE INDEX IF NOT EXISTS quarantine_undecided ON bus.quarantine (topic, partit
     WHERE state IN ('open', 'releasing');
 CREATE INDEX IF NOT EXISTS quarantine_untold ON bus.quarantine (state_at)
     WHERE told IS DISTINCT FROM state AND state <> 'releasing';
+-- By hash: a key may be longer than an index of another kind takes.
+CREATE INDEX IF NOT EXISTS quarantine_by_key ON bus.quarantine USING hash (key);
 CREATE INDEX IF NOT EXISTS quarantine_by_record
     ON bus.quarantine (record_id) WHERE record_id IS NOT NULL;
 CREATE TABLE IF NOT EXISTS bus.quarantine_answers (
@@ -106,6 +108,14 @@ COPY arriving_quarantine (
     catalogue, record_id, key, header_names, header_values, value, appended_at, attempt,
     group_id, group_first, told
 ) FROM STDIN (FORMAT BINARY)
+
+-- name: empty_erased
+-- Of an entry that was erased nothing is kept but that something came.
+UPDATE arriving_quarantine AS arriving
+SET key = NULL, header_names = '{{}}', header_values = '{{}}', value = NULL, state = 'discarded'
+FROM bus.erased_entries AS erased
+WHERE erased.dataset = arriving.dataset AND erased.agency = arriving.agency
+  AND arriving.key = convert_to(erased.key, 'UTF8')
 
 -- name: insert
 INSERT INTO bus.quarantine AS kept SELECT * FROM arriving_quarantine

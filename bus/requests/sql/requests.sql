@@ -163,3 +163,9 @@ SELECT agency, consumer, dataset, state, count(*),
 FROM bus.requests
 GROUP BY agency, consumer, dataset, state
 ORDER BY agency, consumer, dataset, state
+
+-- name: erase
+UPDATE bus.requests
+SET answer = NULL, answer_keys = NULL
+WHERE dataset = %(dataset)s AND agency = %(agency)s AND answer IS NOT NULL
+  AND (key = %(key)s OR %(key)s = ANY(answer_keys))

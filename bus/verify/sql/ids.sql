@@ -1,5 +1,7 @@
 -- name: history
 SELECT record_id FROM {history}
+UNION ALL
+SELECT record_id FROM bus.erased_records WHERE dataset = %(dataset)s
 
 -- name: held
 SELECT record_id FROM bus.held

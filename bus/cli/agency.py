@@ -84,7 +84,7 @@ def join(
         system_name_en=_asked(system_name_en, "system-name-en"),
         provides=tuple(provides or ()),
     )
-    joined = agencies.join(_place(), newcomer)
+    joined = agencies.join(_premises(), newcomer)
     if json:
         print_json(joined)
         return
@@ -92,15 +92,13 @@ def join(
     print_table(
         headings("field", "value"),
         [
-            *[
-                [text(f"agency.hand_over.{name}", language()), str(file)]
-                for name, file in (
-                    ("password", joined.password_file),
-                    ("key", joined.private_key_file),
-                    ("certificate", joined.certificate_file),
-                )
-                if file is not None
-            ]
+            [text(f"agency.hand_over.{name}", language()), str(file)]
+            for name, file in (
+                ("password", joined.password_file),
+                ("key", joined.private_key_file),
+                ("certificate", joined.certificate_file),
+            )
+            if file is not None
         ],
     )
     tell("agency.joined_next", system=joined.system)
@@ -117,7 +115,7 @@ def leave(
 
     Example: bus agency leave culture-samara --by "Head of the digital office"
     """
-    left = agencies.leave(_place(), AgencyCode(agency), by.strip())
+    left = agencies.leave(_premises(), AgencyCode(agency), by.strip())
     if json:
         print_json(left)
         return
@@ -134,7 +132,7 @@ def leave(
         tell("agency.unprovided", datasets=", ".join(left.unprovided))
 
 
-def _place() -> Premises:
+def _premises() -> Premises:
     current = installation()
     return Premises(
         region_file=current.settings.region,

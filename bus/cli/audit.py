@@ -55,7 +55,7 @@ def verify(*, json: JsonOption = False) -> None:
 
 async def _verify(current: Installation) -> Examination:
     cluster = current.cluster_as(BUS)
-    in_force = await region_applied(current.cluster_as(BUS))
+    in_force = await region_applied(cluster)
     keys = {str(key.key_id): key.public_key for key in in_force.keys.values() if key.system == BUS}
     async with _session(current) as session:
         with tempfile.TemporaryDirectory(prefix="bus-audit-") as folder:
@@ -120,8 +120,9 @@ def export(
 
 
 async def _export(current: Installation, file: Path) -> Sequence[str]:
-    in_force = await region_applied(current.cluster_as(BUS))
-    await export_log(current.cluster_as(BUS), file)
+    cluster = current.cluster_as(BUS)
+    in_force = await region_applied(cluster)
+    await export_log(cluster, file)
     return [
         f"{key.key_id}={base64.b64encode(key.public_key).decode()}"
         for key in in_force.keys.values()

@@ -68,7 +68,8 @@ class Lifetime:
     """From the moment of the end to the last record that reached any of the reader's clients; with
     fetches that wait, to when it was appended."""
     leaked: int
-    """Records that came later than `OUT_OF_FORCE_S`, or with what was not agreed."""
+    """Records later than `OUT_OF_FORCE_S`, counted as `revoked_after_s` is; records, of any time,
+    with what was not agreed; and what a data request showed after the end."""
 
 
 @dataclass(slots=True, kw_only=True)

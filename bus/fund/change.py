@@ -71,19 +71,15 @@ def decide(
     Raises:
         InvariantBroken: see `bus.merge.merge` and `DatasetLayout.content`.
     """
-    of_entry: dict[EntryKey, list[int]] = defaultdict(list)
-    for number, arrival in enumerate(arrivals):
-        of_entry[arrival.record.agency, arrival.record.key].append(number)
     ledger = _Ledger(outcomes=[Outcome.REPEAT] * len(arrivals))
+    left = list(enumerate(arrivals))
     if any(one.erased is not None for one in stored.values()):
-        for number in ledger.turn_away(arrivals, stored):
-            key = entry_key(arrivals[number])
-            of_entry[key].remove(number)
-            if not of_entry[key]:
-                del of_entry[key]
-    tied = _tied_entries(
-        [arrivals[number] for numbers in of_entry.values() for number in numbers], stored
-    )
+        turned_away = ledger.turn_away(arrivals, stored)
+        left = [(number, arrival) for number, arrival in left if number not in turned_away]
+    of_entry: dict[EntryKey, list[int]] = defaultdict(list)
+    for number, arrival in left:
+        of_entry[arrival.record.agency, arrival.record.key].append(number)
+    tied = _tied_entries([arrival for _, arrival in left], stored)
     if tied:
         known = {key: stored.get(key, NOTHING_STORED) for key in tied}
         numbers = sorted(number for key in tied for number in of_entry.pop(key, ()))
@@ -135,7 +131,7 @@ class _Ledger:
 
     def turn_away(
         self, arrivals: Sequence[Arrival], stored: Mapping[EntryKey, StoredEntry]
-    ) -> list[int]:
+    ) -> set[int]:
         """Take out what comes for entries that were erased, groups whole; give their numbers."""
         fresh, known, broken = set[int](), set[int](), set[tuple[TopicPartition, int]]()
         for number, arrival in enumerate(arrivals):
@@ -148,7 +144,7 @@ class _Ledger:
             fresh.add(number)
             if arrival.group_offset is not None:
                 broken.add((arrival.place, arrival.group_offset))
-        turned_away = []
+        turned_away = set[int]()
         for number, arrival in enumerate(arrivals):
             first = arrival.group_offset
             if number in known:
@@ -161,7 +157,7 @@ class _Ledger:
                 self.outcomes[number] = Outcome.GROUP_REFUSED
             else:
                 continue
-            turned_away.append(number)
+            turned_away.add(number)
         return turned_away
 
     def begin(self, key: EntryKey, number: int, arrival: Arrival) -> None:

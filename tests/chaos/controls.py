@@ -1,4 +1,4 @@
-"""Control runs: the bus with one of its guarantees taken away, which a run must notice.
+"""Control runs: the bus with one of its guarantees taken away, which a run is to notice.
 
 `BUS_CHAOS_BROKEN` names what is taken away, in the workers (`python -m tests.chaos.controls ROLE …`
 stands for `python -m bus.agents.worker ROLE …`), in producers and in consumers. The product knows

@@ -46,7 +46,6 @@ logger = logging.getLogger(__name__)
 ROUND_RECORDS: Final = 2_500
 ROUNDS_PER_S: Final = 1.0
 _BAD_EACH: Final = 24
-_APART_S: Final = 0.03
 _TWICE_EACH: Final = 10
 _TOO_LARGE_EACH: Final = 10
 TOO_LARGE_BYTES: Final = INBOUND_BYTES_MAX + 1024
@@ -185,18 +184,6 @@ class RawClient:
         return self._sent(number, ROUND_RECORDS, Fate.QUARANTINED), raw
 
     async def _attempt(self, producer: AIOKafkaProducer, raws: Sequence[Raw]) -> list[Outcome]:
-        if broken_here() is not Broken.PAST_A_GAP:
-            return await self._send_all(producer, raws)
-        # Why apart: a batch of bad records alone is done while the good ones before it still wait
-        # for a broker that holds them; that is the gap.
-        outcomes = []
-        for first in range(0, len(raws), _BAD_EACH):
-            for part in (raws[first : first + 1], raws[first + 1 : first + _BAD_EACH]):
-                outcomes += await self._send_all(producer, part)
-                await asyncio.sleep(_APART_S)
-        return outcomes
-
-    async def _send_all(self, producer: AIOKafkaProducer, raws: Sequence[Raw]) -> list[Outcome]:
         futures = [
             await producer.send(raw.topic, key=raw.key, value=raw.value, headers=list(raw.headers))
             for raw in raws

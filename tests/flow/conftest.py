@@ -41,6 +41,18 @@ def enrolled(home: Path) -> Installation:
     return enrolled_at(home)
 
 
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """A platform of the module's own, for what later tests must not meet.
+
+    Such are decisions of a side, which no later catalogue may leave out, and erased entries.
+    """
+    home = tmp_path_factory.mktemp("own") / "home"
+    up(home)
+    yield enrolled_at(home)
+    reset(home)
+
+
 def enrolled_at(home: Path) -> Installation:
     """Give every system of the sample region its password and its key, and approve all."""
     current = Installation(Settings(home=home, region=REGION))

@@ -3,34 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import psycopg
-import pytest
 
 from bus.client import Annul
-from bus.local import reset, up
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET, VALID
 from tests.flow import path
 from tests.flow.command_line import bus
-from tests.flow.conftest import enrolled_at, put_in_force
+from tests.flow.conftest import put_in_force
 
 KEY = "erased-1"
 ROW = {**VALID, "registry_number": KEY, "short_name": "Школа Смирновой"}
 WORDS = ("--by", "Steward", "--second", "Head of the office", "--because", "152-FZ")
 
 
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A platform of its own: what was erased, topics have and the fund has not."""
-    home = tmp_path_factory.mktemp("erasure") / "home"
-    up(home)
-    yield enrolled_at(home)
-    reset(home)
-
-
 async def test_an_entry_is_erased_by_one_command_and_the_law_holds(own: Installation) -> None:
+    # Why its own: what was erased, topics have and the fund has not.
     installation = own
     await put_in_force(installation)
     wrong = {**ROW, "inn": "6317000001"}

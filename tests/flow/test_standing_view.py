@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -26,7 +25,6 @@ from bus.client import DeliveredRecord, Presence, RegistryCopy, Subscriber, veri
 from bus.errors import DocumentError
 from bus.gateway.process import serving
 from bus.kafka.catalogue_topic import CatalogueFollower
-from bus.local import reset, up
 from bus.model.identifiers import SystemCode
 from bus.observe.board import Board
 from bus.observe.series import Duty
@@ -35,7 +33,7 @@ from bus.provision.catalogue_apply import apply_catalogue
 from bus.wiring import Installation
 from tests.factories import DATASET, VALID
 from tests.flow import path
-from tests.flow.conftest import REGION, enrolled_at, put_in_force
+from tests.flow.conftest import REGION, put_in_force
 
 STANDS, LEFT = Presence
 SYSTEM: Final = SystemCode("territory-registry")
@@ -61,15 +59,6 @@ def now() -> datetime:
 
 def school(key: str, places: int) -> dict[str, object]:
     return {**VALID, "registry_number": f"standing-{key}", "places": places}
-
-
-@pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    """A platform of its own: what a side has decided, no later catalogue may leave out."""
-    home = tmp_path_factory.mktemp("standing") / "home"
-    up(home)
-    yield enrolled_at(home)
-    reset(home)
 
 
 async def bring_into_force(installation: Installation) -> None:

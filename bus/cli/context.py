@@ -38,6 +38,7 @@ def choose(
     Example: bus local up && bus system enrol && bus catalogue apply && bus serve all
     """
     given = {"home": home, "region": region, "language": lang}
+    _chosen.clear()
     _chosen.update({name: value for name, value in given.items() if value is not None})
 
 

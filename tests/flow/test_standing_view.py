@@ -113,7 +113,10 @@ async def all_sent(installation: Installation) -> None:
 
 
 async def received(installation: Installation, memory: Path | None = None) -> list[DeliveredRecord]:
-    """Read all, from the topic alone or through a first load; keep what this test has sent."""
+    """Read all, from the topic alone or through a first load; keep what this test has sent.
+
+    Returns: By partition and offset: partitions come in no order.
+    """
     async with Subscriber.open(
         installation.cluster_as(SYSTEM),
         system=SYSTEM,
@@ -124,7 +127,8 @@ async def received(installation: Installation, memory: Path | None = None) -> li
         gateway=None if memory is None else installation.gateway_as(SYSTEM),
         memory=memory,
     ) as subscriber:
-        return [record async for record in subscriber if record.key.startswith("standing-")]
+        records = [record async for record in subscriber if record.key.startswith("standing-")]
+    return sorted(records, key=lambda one: (one.position.partition, one.position.offset))
 
 
 def told(records: list[DeliveredRecord], key: str) -> list[tuple[object, int, object]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -73,6 +74,8 @@ def test_how_long_topics_keep_an_entry_is_asked_of_the_cluster(
     ]
     for answer in admin.client.create_topics(made).values():
         answer.result(20)
+    while not {one.topic for one in made} <= admin.client.list_topics(timeout=10).topics.keys():
+        time.sleep(0.02)  # a topic made is listed a moment later
     entry = Entry(dataset=SCHOOLS, agency=AgencyCode("town"), key="1")
     assert kept_days(admin, EXCHANGE, entry) == {
         "accepted.schools": 47,

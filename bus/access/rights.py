@@ -113,8 +113,10 @@ def _of_system(agency: Agency, system: System) -> Iterator[Right]:
     # Why checkpoints: who keeps a copy finds any later change of the audit log (ADR-0019).
     for topic in (topics.CATALOGUE, topics.SCHEMAS, topics.CHECKPOINTS):
         yield _right(system.code, Resource.TOPIC, topic, Permitted.READ)
-    for dataset in system.provides:
-        topic = topics.inbound(agency.code, dataset)
+    own = [topics.inbound(agency.code, dataset) for dataset in system.provides]
+    if system.provides:
+        own.append(topics.positions(agency.code))
+    for topic in own:
         # Why READ: a publisher recovers its own state from what it wrote.
         for operation in (Permitted.WRITE, Permitted.READ, Permitted.DESCRIBE):
             yield _right(system.code, Resource.TOPIC, topic, operation)

@@ -47,6 +47,7 @@ class _Choices:
     wait_s: float
     unchecked: bool
     all_or_nothing: bool
+    event_time_field: str | None
 
 
 SystemOption = Annotated[str, typer.Option("--as", help="The information system that acts.")]
@@ -109,7 +110,11 @@ def publish(
             table,
             binding,
             choices=_Choices(
-                lane=lane, wait_s=wait_s, unchecked=unchecked, all_or_nothing=all_or_nothing
+                lane=lane,
+                wait_s=wait_s,
+                unchecked=unchecked,
+                all_or_nothing=all_or_nothing,
+                event_time_field=found.mapping.event_time if found else None,
             ),
         )
     )
@@ -168,6 +173,7 @@ async def _publish(
         signer=BatchSigner(credentials.key_id, credentials.private_key),
         clock=now,
         send_broken=choices.unchecked,
+        event_time_field=choices.event_time_field,
     ) as publisher:
         if choices.all_or_nothing:
             _refuse_unsendable(publisher.check(_rows(table, binding)))

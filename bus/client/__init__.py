@@ -4,15 +4,27 @@ from bus.client.asking import AnsweredRecord, Asker, Question, Reply
 from bus.client.delivered import DeliveredRecord, json_line
 from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
 from bus.client.gateway import Gateway
+from bus.client.positions import KeptPosition, PositionKeeper, read_positions
 from bus.client.publisher import Publisher
 from bus.client.registry_copy import CopiedEntry, RegistryCopy
+from bus.client.rehearsal import RehearsalLog, RehearsalPublisher, RehearsedRecord
 from bus.client.report import Outcome, PublishReport
-from bus.client.rows import Annul, Cease, RowGiven, RowProblem, UnsendableRow
+from bus.client.row_fitting import RowFitter
+from bus.client.rows import (
+    Annul,
+    Cease,
+    RowGiven,
+    RowProblem,
+    SourceRow,
+    UnreadableRow,
+    UnsendableRow,
+)
 from bus.client.subscriber import Subscriber
 from bus.kafka.cluster import Cluster
 from bus.model.record import Operation, Presence
 from bus.tables.fitting import MappedRow
 from bus.tables.table import BadRow
+from bus.texts import Language, Texts
 from bus.wire.signature import BatchSigner
 
 __all__ = [
@@ -27,20 +39,31 @@ __all__ = [
     "CopyCheck",
     "DeliveredRecord",
     "Gateway",
+    "KeptPosition",
+    "Language",
     "MappedRow",
     "Operation",
     "Outcome",
+    "PositionKeeper",
     "Presence",
     "PublishReport",
     "Publisher",
     "Question",
     "RegistryCopy",
+    "RehearsalLog",
+    "RehearsalPublisher",
+    "RehearsedRecord",
     "Reply",
+    "RowFitter",
     "RowGiven",
     "RowProblem",
+    "SourceRow",
     "Subscriber",
+    "Texts",
+    "UnreadableRow",
     "UnsendableRow",
     "json_line",
+    "read_positions",
     "snapshot",
     "verify_copy",
 ]

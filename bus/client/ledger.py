@@ -83,6 +83,9 @@ class Ledger:
         """Take an open file; see `open`."""
         self._connection = connection
         self._topic = topic
+        self.contested: LoggedVersion | None = None
+        """The last version read that stands in the log already with other content: another
+        publisher took its number, and the bus refuses it."""
 
     @classmethod
     def open(cls, path: Path, topic: str) -> Self:
@@ -173,6 +176,17 @@ class Ledger:
                 break
         return found
 
+    def holds(self, key: str, version: int, fingerprint: bytes) -> bool:
+        """Tell whether a version was sent with this content, and no other one before it."""
+        given = (key, version, fingerprint)
+        (found,) = self._connection.execute(ledger_queries.HOLDS, given).fetchone()
+        return bool(found)
+
+    def holds_unreadable(self) -> bool:
+        """Tell whether any row was ever sent as one of which no record could be made."""
+        (found,) = self._connection.execute(ledger_queries.HOLDS_UNREADABLE).fetchone()
+        return bool(found)
+
     def take(
         self,
         *,
@@ -183,7 +197,8 @@ class Ledger:
     ) -> None:
         """Take in what was read from the log, all of it or nothing.
 
-        A version that is known keeps what was read of it first. Refusals and releases may come in
+        A version that is known keeps what was read of it first; one that comes with other content
+        is noted as `contested`. Refusals and releases may come in
         any order and again; one of a record that is not known (of another system, or gone from the
         log) changes nothing.
 
@@ -195,7 +210,11 @@ class Ledger:
         """
         with _transaction(self._connection) as connection:
             for version in sent:
-                connection.execute(ledger_queries.ADD, _parameters(version))
+                added = connection.execute(ledger_queries.ADD, _parameters(version))
+                if not added.rowcount and not self.holds(
+                    version.key, version.version, version.fingerprint
+                ):
+                    self.contested = version
             for refusal in refused:
                 self._settle(ledger_queries.REFUSE, refusal, reason=refusal.reason.value)
             for release in released:

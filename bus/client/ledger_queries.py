@@ -95,6 +95,12 @@ MOVE: Final = """
 INSERT INTO position VALUES (?, ?, ?)
 ON CONFLICT (topic, partition) DO UPDATE SET next_offset = excluded.next_offset
 """
+HOLDS: Final = """
+SELECT EXISTS (SELECT 1 FROM version WHERE key = ? AND version = ? AND fingerprint = ?)
+"""
+HOLDS_UNREADABLE: Final = """
+SELECT EXISTS (SELECT 1 FROM version WHERE key >= 'row:' AND key < 'row;')
+"""
 SEE: Final = """
 INSERT INTO seen VALUES (?, 0) ON CONFLICT (key) DO UPDATE SET more_than_once = 1
 """

@@ -19,38 +19,29 @@ from typing import Final, Self, TypeAlias
 
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import locked_schema_id
-from bus.client.decision import Next, Repeat
+from bus.client.choosing import Chooser
 from bus.client.faults import translated
 from bus.client.judgement import outcome_of
 from bus.client.ledger import Ledger
 from bus.client.log_reader import LogReader
-from bus.client.outlet import BATCH_BYTES_MAX, RECORD_BYTES_MAX, Outlet, size_bytes_of
-from bus.client.own_log import Source, fingerprint_of
+from bus.client.outlet import BATCH_BYTES_MAX, Outlet
+from bus.client.own_log import Source
 from bus.client.paced import paced
+from bus.client.replay import NOTHING_SAID, Said
 from bus.client.report import Outcome, PublishReport
 from bus.client.row_rules import CheckedRows, RowRules
-from bus.client.rows import PreparedRow, RowEncoder, RowGiven, UnsendableRow
+from bus.client.rows import RowEncoder, RowGiven, UnsendableRow
 from bus.client.run import Run
-from bus.client.sending import (
-    Chosen,
-    as_group,
-    check_group_size,
-    decide_row,
-    envelope_of,
-    source_of,
-    too_large,
-)
+from bus.client.sending import as_group, check_group_size, source_of
 from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.model.record import Envelope, Lane
+from bus.model.record import Lane
 from bus.process.lock import alone
 from bus.texts import message
 from bus.wire import topics
-from bus.wire.delivery import Delivery
-from bus.wire.headers import compose
 from bus.wire.signature import BatchSigner
 
 Progress: TypeAlias = Callable[[PublishReport], None]
@@ -69,26 +60,26 @@ class Publisher:
         *,
         cluster: Cluster,
         source: Source,
-        rows: RowEncoder | CheckedRows,
+        chooser: Chooser,
         checked: CheckedRows,
         ledger: Ledger,
         log: LogReader,
         outlet: Outlet,
-        clock: Callable[[], datetime],
         starts: Mapping[int, int],
     ) -> None:
         """Take what is connected; `open` is the way in."""
         self._cluster = cluster
         self._source = source
-        self._rows = rows
+        self._chooser = chooser
         self._checked = checked
         self._ledger = ledger
         self._log = log
         self._outlet = outlet
-        self._clock = clock
         self._starts = starts
+        self.ends = starts
+        """Partition → end of the own log when it was read last: all that was published till then
+        lies before it."""
         self._is_usable = True
-        self._keys: list[str] = []
 
     @classmethod
     @asynccontextmanager
@@ -103,6 +94,7 @@ class Publisher:
         clock: Callable[[], datetime],
         event_time_field: str | None = None,
         send_broken: bool = False,
+        barrier: Mapping[int, int] | None = None,
     ) -> AsyncIterator[Self]:
         """Connect, and learn from the log what this system has sent of the dataset.
 
@@ -116,6 +108,8 @@ class Publisher:
             event_time_field: Field that says when a row's content came to be.
             send_broken: Send rows that break a rule of the contract too; they come into quarantine.
                 Without it such a row is not sent, and told with every rule that it breaks.
+            barrier: `ends` when the position was kept that a connector reads on from: events told
+                in the log behind it are not told again. None: nothing was.
 
         Raises:
             DocumentError: The system does not provide the dataset, lacks a right, or its memory
@@ -143,15 +137,27 @@ class Publisher:
             doing = message("doing.client.publishing", source=source)
             with translated(doing):
                 await stack.enter_async_context(producer)
+            outlet = Outlet(producer, signer, log.partitions, doing)
+            said = NOTHING_SAID
+            if barrier is not None:
+                said = await Said.since(cluster, source, ledger, barrier=barrier, ends=starts)
+            chooser = Chooser(
+                rows=rows if send_broken else checked,
+                memory=ledger,
+                source=source,
+                partition_of=outlet.partition_of,
+                clock=clock,
+                said=said,
+            )
+            ledger.contested = None
             yield cls(
                 cluster=cluster,
                 source=source,
-                rows=rows if send_broken else checked,
+                chooser=chooser,
                 checked=checked,
                 ledger=ledger,
                 log=log,
-                outlet=Outlet(producer, signer, log.partitions, doing),
-                clock=clock,
+                outlet=outlet,
                 starts=starts,
             )
 
@@ -183,13 +189,13 @@ class Publisher:
         async for row in paced(rows, self._outlet):
             await self._publish_row(run, row, lane)
             if run.rows % _ROWS_PER_NOTE == 0:
-                self._note_keys()
+                self._note_keys(run)
                 if progress is not None:
                     progress(run.report(keys_more_than_once=0))
             if run.pending_count >= PENDING_MAX:
                 await self._read_back(run)
         await self._read_back(run)
-        self._note_keys()
+        self._note_keys(run)
         report = run.report(keys_more_than_once=self._ledger.seen_more_than_once())
         self._is_usable = True
         if progress is not None:
@@ -217,15 +223,16 @@ class Publisher:
         self._take_over()
         run = Run()
         self._ledger.forget_seen()
-        chosen = [one for one in [self._choose(run, row, lane) for row in rows] if one is not None]
+        found = [self._chooser.choose(run, row, lane) for row in rows]
+        chosen = [one for one in found if one is not None]
         if chosen and run.is_sound:
             await self._outlet.add_together(
                 as_group(chosen) if len(chosen) > 1 else [chosen[0].delivery]
             )
             for one in chosen:
-                run.count_sent(one.decision.operation)
+                run.count_sent(one)
         await self._read_back(run)
-        self._note_keys()
+        self._note_keys(run)
         self._is_usable = True
         return run.report(keys_more_than_once=self._ledger.seen_more_than_once())
 
@@ -239,58 +246,24 @@ class Publisher:
         self._is_usable = False
 
     async def _publish_row(self, run: Run, row: RowGiven, lane: Lane) -> None:
-        chosen = self._choose(run, row, lane)
+        chosen = self._chooser.choose(run, row, lane)
         if chosen is not None:
             await self._outlet.add(chosen.delivery)
-            run.count_sent(chosen.decision.operation)
-
-    def _choose(self, run: Run, row: RowGiven, lane: Lane) -> Chosen | None:
-        """Decide what is sent for a row; None where nothing is."""
-        run.rows += 1
-        prepared = self._rows.prepare(row, run.rows)
-        if isinstance(prepared, UnsendableRow):
-            run.note_unsendable(prepared)
-            return None
-        self._keys.append(prepared.key)
-        known = run.pending(prepared.key)
-        if known is None:
-            known = self._ledger.known(prepared.key, whole=self._rows.is_numbered)
-        fingerprint = fingerprint_of(prepared.value)
-        match decide_row(prepared, known, fingerprint):
-            case Repeat():
-                run.repeats += 1
-            case UnsendableRow() as refused:
-                run.note_unsendable(refused)
-            case Next() as decision:
-                now = self._clock()
-                envelope = envelope_of(prepared, decision, self._source, lane=lane, now=now)
-                delivery = self._delivery(prepared, envelope)
-                if size_bytes_of(delivery) > RECORD_BYTES_MAX:
-                    run.note_unsendable(too_large(prepared, delivery))
-                    return None
-                run.note_chosen(prepared.key, known, decision, envelope.record_id, fingerprint)
-                return Chosen(decision=decision, delivery=delivery, record_id=envelope.record_id)
-        return None
-
-    def _delivery(self, row: PreparedRow, envelope: Envelope) -> Delivery:
-        key = row.key.encode()
-        return Delivery(
-            topic=self._source.inbound,
-            partition=self._outlet.partition_of(key),
-            key=key,
-            value=row.value,
-            headers=compose(envelope, self._source.dataset),
-        )
+            run.count_sent(chosen)
 
     async def _read_back(self, run: Run) -> None:
         """Make durable what was sent, and take it into the memory as the log has it."""
         await self._outlet.settle()
-        await self._log.read_to_end()
+        self.ends = await self._log.read_to_end()
+        contested = self._ledger.contested
+        if contested is not None:
+            told = {"source": self._source, "key": contested.key, "version": contested.version}
+            raise Unavailable(message("error.client.contested", **told))
         run.forget_pending()
 
-    def _note_keys(self) -> None:
-        self._ledger.see(self._keys)
-        self._keys.clear()
+    def _note_keys(self, run: Run) -> None:
+        self._ledger.see(run.keys)
+        run.keys.clear()
 
     async def outcome(self, *, timeout_s: float) -> Outcome:
         """Wait until the bus has judged everything that this publisher sent since it was opened.

@@ -15,11 +15,14 @@ class PublishReport:
 
     rows: int
     sent: int
-    """Acknowledged by all in-sync replicas; `created + corrected + annulled + ceased`."""
+    """Acknowledged by all in-sync replicas; `created + corrected + annulled + ceased +
+    unreadable`."""
     created: int
     corrected: int
     annulled: int
     ceased: int
+    unreadable: int
+    """Rows of a connector of which no record could be made; they lie in quarantine."""
     repeats: int
     """Rows whose newest version in the log is equal already."""
     unsendable: tuple[UnsendableRow, ...]

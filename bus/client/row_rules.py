@@ -82,6 +82,7 @@ class CheckedRows:
         self._rules = rules
         self._clock = clock
         self.is_numbered = rows.is_numbered
+        self.schema_id = rows.schema_id
 
     def prepare(self, row: RowGiven, place: int) -> PreparedRow | UnsendableRow:
         """Encode one row and hold it against the rules; see `RowEncoder.prepare`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from hashlib import sha256
 from typing import Any, Final, Self, TypeAlias
 
 from bus.contracts.avro_types import fields_of_record, is_nullable
@@ -18,6 +20,9 @@ from bus.texts import message
 from bus.wire.headers import VERSION_MAX
 
 _ABSENT: Final = object()
+_PROBLEMS_TOLD_MAX: Final = 100
+_RAW_TOLD_MAX: Final = 50_000
+"""Characters of a row that quarantine is given; in UTF-8 they fit a record with room to spare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +40,6 @@ class Cease:
     values: Mapping[str, object]
 
 
-RowGiven: TypeAlias = MappedRow | BadRow | Annul | Cease | Mapping[str, object]
-"""A row as it is published: of a table, or values by field."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowProblem:
     """One thing that keeps a row from being sent, in words for the people who own it."""
@@ -52,6 +53,40 @@ class RowProblem:
     def of(cls, field: str | None, words: Words) -> Self:
         """Say it in both languages."""
         return cls(field=field, en=say(words, "en"), ru=say(words, "ru"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableRow:
+    """What stands in a source in the place of a row, and is none."""
+
+    problems: tuple[RowProblem, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceRow:
+    """A row as a connector read it: what it says, where it stands, and what stands there.
+
+    Nothing of it is dropped: where no record can be made of it, the row itself goes to quarantine.
+    """
+
+    row: MappedRow | BadRow | UnreadableRow | Mapping[str, object]
+    event: str
+    """Which event of the source it tells: 16 hexadecimal digits, the same each time it is read."""
+    place: str
+    """Where it stands, for people: `schools.csv:17`. A row that was mended stands there again."""
+    raw: str | Mapping[str, object] = field(repr=False)
+    """What stands there: as text, or by column."""
+    event_time: datetime | None = None
+    """When its content came to be, aware; None: as the encoder finds it."""
+    is_history: bool = False
+    """It goes by the lane `backfill` and fills gaps: an entry that is known already is not changed
+    by it, unless rows bring versions."""
+
+
+RowGiven: TypeAlias = (
+    MappedRow | BadRow | UnreadableRow | Annul | Cease | SourceRow | Mapping[str, object]
+)
+"""A row as it is published: of a table, of a connector, or values by field."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +112,8 @@ class PreparedRow:
     """Aware; None: now."""
     operation: Operation | None
     """What the row says of itself; None: that its values are so."""
+    is_unreadable: bool = False
+    """The value is the row itself, for quarantine."""
 
 
 class RowEncoder:
@@ -102,6 +139,8 @@ class RowEncoder:
         self._event_time_field = event_time_field
         self._operations = contract.operations
         self._encode = encoder(contract.newest.schema, schema_id)
+        #: Of the schema that rows are encoded by.
+        self.schema_id = schema_id
         self._defaults = field_defaults(contract.newest.schema)
 
     def prepare(self, row: RowGiven, place: int) -> PreparedRow | UnsendableRow:
@@ -120,8 +159,18 @@ class RowEncoder:
                 return self._prepared(place, row.values, None, Operation.ANNUL)
             case Cease():
                 return self._prepared(place, row.values, None, Operation.CEASE)
+            case SourceRow():
+                return self._of_a_source(row, place)
+            case UnreadableRow():
+                return UnsendableRow(number=place, problems=row.problems)
             case _:
                 return self._prepared(place, row, None, None)
+
+    def _of_a_source(self, row: SourceRow, place: int) -> PreparedRow | UnsendableRow:
+        prepared = self.prepare(row.row, place)
+        if isinstance(prepared, UnsendableRow) or row.event_time is None:
+            return prepared
+        return replace(prepared, event_time=row.event_time)
 
     def _prepared(
         self,
@@ -177,6 +226,34 @@ class RowEncoder:
                 return None
 
 
+def unreadable(row: SourceRow, refused: UnsendableRow) -> PreparedRow:
+    """Make a record of a row of which none could be made: the row itself, its place and why."""
+    problems = [
+        {"field": one.field, "en": one.en, "ru": one.ru}
+        for one in refused.problems[:_PROBLEMS_TOLD_MAX]
+    ]
+    raw = row.raw if isinstance(row.raw, str) else _as_json(row.raw)
+    content = {"place": row.place, "problems": problems, "row": raw[:_RAW_TOLD_MAX]}
+    return PreparedRow(
+        number=refused.number,
+        key=unreadable_key(row.place),
+        value=_as_json(content).encode(errors="replace"),
+        version=None,
+        event_time=None,
+        operation=None,
+        is_unreadable=True,
+    )
+
+
+def _as_json(content: Mapping[str, object]) -> str:
+    return json.dumps(content, ensure_ascii=False, default=str)
+
+
+def unreadable_key(place: str) -> str:
+    """Name the entry that stands for a place in a source: nothing can be read from it."""
+    return f"row:{sha256(place.encode()).hexdigest()[:16]}"
+
+
 def unsendable(number: int, field: str | None, words: Words) -> UnsendableRow:
     """Say that a row was not sent, for one reason."""
     return UnsendableRow(number=number, problems=(RowProblem.of(field, words),))
@@ -204,10 +281,10 @@ def field_defaults(schema: Mapping[str, Any]) -> dict[str, object]:
     type, which the encoder rightly refuses; such a field must be given.
     """
     defaults: dict[str, object] = {}
-    for field in fields_of_record(schema):
-        default = field.get("default", _ABSENT)
+    for one in fields_of_record(schema):
+        default = one.get("default", _ABSENT)
         if isinstance(default, (str, int, float)) or default in ([], {}):
-            defaults[field["name"]] = default
-        elif is_nullable(field["type"]) and (default is None or default is _ABSENT):
-            defaults[field["name"]] = None
+            defaults[one["name"]] = default
+        elif is_nullable(one["type"]) and (default is None or default is _ABSENT):
+            defaults[one["name"]] = None
     return defaults

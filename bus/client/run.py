@@ -7,6 +7,7 @@ from typing import Final
 from bus.client.decision import KnownVersion, Next, Standing
 from bus.client.report import PublishReport
 from bus.client.rows import UnsendableRow
+from bus.client.sending import Chosen
 from bus.model.identifiers import RecordId
 from bus.model.record import Operation
 
@@ -20,6 +21,9 @@ class Run:
         """Begin with nothing."""
         self.rows = 0
         self.repeats = 0
+        self.unreadable = 0
+        self.keys: list[str] = []
+        """That rows brought since they were noted last."""
         self._sent: dict[Operation, int] = dict.fromkeys(Operation, 0)
         self._unsendable: list[UnsendableRow] = []
         self._unsendable_count = 0
@@ -45,9 +49,12 @@ class Run:
         if len(self._unsendable) < UNSENDABLE_SHOWN_MAX:
             self._unsendable.append(row)
 
-    def count_sent(self, operation: Operation) -> None:
+    def count_sent(self, sent: Chosen) -> None:
         """Count a record that was handed over."""
-        self._sent[operation] += 1
+        if sent.is_unreadable:
+            self.unreadable += 1
+        else:
+            self._sent[sent.decision.operation] += 1
 
     def note_chosen(
         self,
@@ -85,11 +92,12 @@ class Run:
         """Tell the counts so far."""
         return PublishReport(
             rows=self.rows,
-            sent=sum(self._sent.values()),
+            sent=sum(self._sent.values()) + self.unreadable,
             created=self._sent[Operation.CREATE],
             corrected=self._sent[Operation.CORRECT],
             annulled=self._sent[Operation.ANNUL],
             ceased=self._sent[Operation.CEASE],
+            unreadable=self.unreadable,
             repeats=self.repeats,
             unsendable=tuple(self._unsendable),
             unsendable_count=self._unsendable_count,

@@ -27,7 +27,6 @@ from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.record import GROUP_RECORDS_MAX, Envelope, Group, Lane
 from bus.texts import message
 from bus.wire.delivery import Delivery
-from bus.wire.frame import schema_id_of
 from bus.wire.headers import format_time, with_group
 from bus.wire.record_id import record_id
 
@@ -39,6 +38,8 @@ class Chosen:
     decision: Next
     delivery: Delivery
     record_id: RecordId
+    is_unreadable: bool = False
+    """It is a row for quarantine, of which no record could be made."""
 
 
 def check_group_size(rows: int) -> None:
@@ -122,7 +123,14 @@ def decide_row(
 
 
 def envelope_of(
-    row: PreparedRow, decision: Next, source: Source, *, lane: Lane, now: datetime
+    row: PreparedRow,
+    decision: Next,
+    source: Source,
+    *,
+    lane: Lane,
+    now: datetime,
+    schema_id: int,
+    resolves: str | None = None,
 ) -> Envelope:
     """Describe the record of a row.
 
@@ -132,9 +140,9 @@ def envelope_of(
         source: Who sends it.
         lane: News or history.
         now: Aware; the event time of a row that does not say its own.
+        schema_id: That the row was encoded by, or was to be.
+        resolves: Quarantine id of the place in the source that the row mends, or None.
     """
-    schema_id = schema_id_of(row.value)
-    assert schema_id is not None, "the row was encoded with its frame"
     return Envelope(
         record_id=record_id(
             source.agency, source.dataset, row.key, decision.version, decision.operation
@@ -147,7 +155,8 @@ def envelope_of(
         version=decision.version,
         supersedes=decision.supersedes,
         lane=lane,
-        resolves=decision.resolves,
+        resolves=decision.resolves or resolves,
+        is_unreadable_row=row.is_unreadable,
     )
 
 

@@ -77,11 +77,12 @@ def judge(
     )
     for item, is_good in zip(signed, good, strict=True):
         raw = records[item.place]
-        verdicts[item.place] = (
-            _judge_content(raw, item.envelope, source, snapshot.schemas)
-            if is_good
-            else _set_aside(raw, source, Reason.SIGNATURE_INVALID, "bus_sig")
-        )
+        if not is_good:
+            verdicts[item.place] = _set_aside(raw, source, Reason.SIGNATURE_INVALID, "bus_sig")
+        elif item.envelope.is_unreadable_row:
+            verdicts[item.place] = _set_aside(raw, source, Reason.ROW_UNREADABLE, "value")
+        else:
+            verdicts[item.place] = _judge_content(raw, item.envelope, source, snapshot.schemas)
     return judge_groups(verdicts)
 
 

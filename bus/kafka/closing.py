@@ -1,4 +1,4 @@
-"""Ending a consumer for good, whatever state its connection is in."""
+"""Ending consumers and producers for good, whatever state their connections are in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 logger = logging.getLogger(__name__)
 
@@ -31,3 +31,18 @@ async def stop_consumer(consumer: AIOKafkaConsumer) -> None:
         stopping.cancel()
         await asyncio.wait({stopping}, timeout=_AGAIN_S)
     await asyncio.gather(stopping, return_exceptions=True)
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Send what waits and disconnect; what can't be sent in time is given up."""
+    stopping = asyncio.ensure_future(producer.stop())
+    done, _ = await asyncio.wait({stopping}, timeout=_STOP_S)
+    if not done:
+        # Why: an idempotent producer tries for ever, and its own stop waits for it.
+        await producer.client.close()
+    while not stopping.done():
+        # Why again and again: its sender answers the first time by waiting for what it sends,
+        # which waits for news of the cluster that a closed client never gets.
+        producer._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
+        await asyncio.wait({stopping}, timeout=_AGAIN_S)
+    await stopping

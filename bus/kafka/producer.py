@@ -12,6 +12,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from bus.errors import InvariantBroken
+from bus.kafka.closing import stop_producer
 from bus.kafka.cluster import Cluster
 from bus.wire.delivery import Delivery
 from bus.wire.groups import units
@@ -26,8 +27,6 @@ _RECORD_BYTES: Final = 32
 """Of Kafka's own fields in a record, at most."""
 _UNCOMPRESSED: Final = 0
 REQUEST_BYTES_MAX: Final = 1_572_864
-_STOP_S: Final = 10.0
-_AGAIN_S: Final = 0.1
 
 
 class BatchProducer:
@@ -78,17 +77,7 @@ class BatchProducer:
         if self._producer is None:
             return
         producer, self._producer = self._producer, None
-        stopping = asyncio.ensure_future(producer.stop())
-        done, _ = await asyncio.wait({stopping}, timeout=_STOP_S)
-        if not done:
-            # Why: an idempotent producer tries for ever, and its own stop waits for it.
-            await producer.client.close()
-        while not stopping.done():
-            # Why again and again: its sender answers the first time by waiting for what it sends,
-            # which waits for news of the cluster that a closed client never gets.
-            producer._sender.sender_task.cancel()  # noqa: SLF001 - there is no public way
-            await asyncio.wait({stopping}, timeout=_AGAIN_S)
-        await stopping
+        await stop_producer(producer)
 
     async def send(self, deliveries: Sequence[Delivery]) -> list[asyncio.Future[object]]:
         """Hand deliveries over, in order within each topic-partition.

@@ -134,6 +134,8 @@ class Envelope(NamedTuple):
     """Quarantine id (`topic/partition/offset`) that this record answers, or None."""
     group: Group | None = None
     """Its place in a correction group, or None where it stands for itself."""
+    is_unreadable_row: bool = False
+    """The value is no Avro but a row of the source of which none could be made (ADR-0028)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     KEY_FOREIGN = "key_foreign"
     KEY_NOT_VALID = "key_not_valid"
     SIGNATURE_INVALID = "signature_invalid"
+    ROW_UNREADABLE = "row_unreadable"
     UNFRAMED = "unframed"
     SCHEMA_UNKNOWN = "schema_unknown"
     SCHEMA_FOREIGN = "schema_foreign"
@@ -86,6 +87,7 @@ _STAGES = {
     Reason.KEY_FOREIGN: Stage.SIGNATURE,
     Reason.KEY_NOT_VALID: Stage.SIGNATURE,
     Reason.SIGNATURE_INVALID: Stage.SIGNATURE,
+    Reason.ROW_UNREADABLE: Stage.SCHEMA,
     Reason.UNFRAMED: Stage.SCHEMA,
     Reason.SCHEMA_UNKNOWN: Stage.SCHEMA,
     Reason.SCHEMA_FOREIGN: Stage.SCHEMA,

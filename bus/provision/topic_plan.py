@@ -61,6 +61,7 @@ def topics_of(region: Region, *, replication_factor: int) -> Mapping[str, TopicS
     """
     planned = dict(_control_topics(replication_factor))
     planned.update(_request_topics(region, replication_factor))
+    planned.update(_position_topics(region, replication_factor))
     kept = FOREVER_MS if region.topics_kept_days is None else region.topics_kept_days * _DAY_MS
     # Why: what stands in such a view is told once, and read from the topic's begin (ADR-0026).
     whole = {topics.view(view.code) for view in views_of(region) if view.is_standing}
@@ -109,6 +110,15 @@ def _request_topics(region: Region, replication_factor: int) -> Iterator[tuple[s
             yield topics.ask(agency.code), kept
     for agreement in region.agreements:
         yield topics.reply(agreement.consumer), kept
+
+
+def _position_topics(region: Region, replication_factor: int) -> Iterator[tuple[str, TopicSpec]]:
+    """Give the topics in which connectors keep how far they are: of each, its latest word."""
+    config = _config(replication_factor, cleanup_policy=_COMPACTED, bytes_max=CONTROL_BYTES_MAX)
+    spec = TopicSpec(partitions=1, replication_factor=replication_factor, config=config)
+    for agency in region.agencies.values():
+        if agency.provides:
+            yield topics.positions(agency.code), spec
 
 
 def control_log(

@@ -115,6 +115,10 @@ def _name_findings(
         findings += _unknown_columns(
             mapping.operation.sources, columns, document.place(("operation",))
         )
+    moments = {name: one for name, one in targets.items() if one.type in _TIMES}
+    if mapping.event_time is not None and mapping.event_time not in moments:
+        place = document.place(("event_time",))
+        findings.append(_unknown("error.tables.unknown_field", mapping.event_time, moments, place))
     for index, condition in enumerate(mapping.rows):
         findings += _unknown_columns((condition.column,), columns, document.place(("rows", index)))
     return findings

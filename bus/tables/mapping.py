@@ -147,6 +147,9 @@ class TableMapping(_Document):
     operation: FieldSource | None = None
     """What a row does to its entry: create, correct, annul or cease, as they stand or by a `map`
     of the table's own words; empty or null: its values are so."""
+    event_time: str | None = None
+    """Field of the dataset's schema, a day or a moment, that says when a row's content came to be;
+    without it, and where it is null: when the row is published."""
     fields: Annotated[Mapping[str, FieldSource], Field(min_length=1)]
     """By field of the dataset's newest schema."""
 

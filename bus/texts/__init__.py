@@ -8,10 +8,10 @@ so they are not here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cache
+from functools import cached_property
 from importlib.resources import files
 from typing import Final, cast
 
@@ -27,42 +27,79 @@ class Language(StrEnum):
     RU = "ru"
 
 
-_FILES: Final = ("catalogue.yaml", "errors.yaml", "pages.yaml", "requests.yaml")
 # Why: the loader in Python takes ten times as long, and the first text waits for it.
 _LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-@cache
-def all_texts() -> Mapping[str, Mapping[str, str]]:
-    """Read the catalogue: key → language → text.
+class Texts:
+    """The texts of one package."""
 
-    Raises:
-        InvariantBroken: Two files have a key, so that one text would hide the other.
-    """
-    texts: dict[str, Mapping[str, str]] = {}
-    for name in _FILES:
-        source = files("bus.texts").joinpath(name).read_text(encoding="utf-8")
-        loaded = yaml.load(source, _LOADER)  # noqa: S506 - both loaders are the safe ones
-        read = cast("Mapping[str, Mapping[str, str]]", loaded)
-        doubled = sorted(texts.keys() & read.keys())
-        if doubled:
-            raise InvariantBroken(f"bus/texts/{name}: text {doubled[0]!r} stands elsewhere too")
-        texts |= read
-    return texts
+    def __init__(self, package: str, names: Sequence[str]) -> None:
+        """Name the files; they are read when the first text is asked for.
 
+        Args:
+            package: In whose folder they lie.
+            names: Of YAML files: key → language → text.
+        """
+        self._package = package
+        self._names = tuple(names)
 
-def text(key: str, language: Language, /, **values: object) -> str:
-    """Give one text in one language, with values put in.
+    @cached_property
+    def all(self) -> Mapping[str, Mapping[str, str]]:
+        """Read them: key → language → text.
 
-    Raises:
-        InvariantBroken: The catalogue has no such key: the code and the catalogue disagree.
-    """
-    entry = all_texts().get(key)
-    if entry is None:
-        raise InvariantBroken(
-            f"text {key!r} is in none of {', '.join(_FILES)} of bus/texts; add it in both languages"
+        Raises:
+            InvariantBroken: Two files have a key, so that one text would hide the other.
+        """
+        texts: dict[str, Mapping[str, str]] = {}
+        for name in self._names:
+            source = files(self._package).joinpath(name).read_text(encoding="utf-8")
+            loaded = yaml.load(source, _LOADER)  # noqa: S506 - both loaders are the safe ones
+            read = cast("Mapping[str, Mapping[str, str]]", loaded)
+            doubled = sorted(texts.keys() & read.keys())
+            if doubled:
+                raise InvariantBroken(
+                    f"{self._package}, {name}: text {doubled[0]!r} stands elsewhere too"
+                )
+            texts |= read
+        return texts
+
+    def text(self, key: str, language: Language, /, **values: object) -> str:
+        """Give one text in one language, with values put in.
+
+        Raises:
+            InvariantBroken: There is no such key: the code and the catalogue disagree.
+        """
+        entry = self.all.get(key)
+        if entry is None:
+            raise InvariantBroken(
+                f"text {key!r} is in none of {', '.join(self._names)} of {self._package}; "
+                "add it in both languages"
+            )
+        return entry[language.value].format(**values)
+
+    def message(self, key: str, /, **values: object) -> Message:
+        """Name a text and what is put into it, to be said later.
+
+        An exception is put in as what it says: it would keep its frames alive, and their
+        connections.
+        """
+        return Message(key, {name: _without_frames(one) for name, one in values.items()}, self)
+
+    def finding_at(self, path: str, key: str, /, **values: object) -> Finding:
+        """Make a finding of the three texts `<key>.found`, `<key>.expected` and `<key>.remedy`.
+
+        Args:
+            path: File and place, the same in every language.
+            key: What the three keys have in common.
+            values: Put into each of the three.
+        """
+        return Finding(
+            path=path,
+            found=self.message(f"{key}.found", **values),
+            expected=self.message(f"{key}.expected", **values),
+            remedy=self.message(f"{key}.remedy", **values),
         )
-    return entry[language.value].format(**values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +108,7 @@ class Message:
 
     key: str
     values: Mapping[str, object]
+    texts: Texts = field(repr=False, compare=False)
 
     def __hash__(self) -> int:
         return hash(self.key)  # what is put in may have no hash of its own
@@ -84,15 +122,7 @@ class Message:
             name: say(value, language) if isinstance(value, Bilingual) else value
             for name, value in self.values.items()
         }
-        return text(self.key, Language(language), **said)
-
-
-def message(key: str, /, **values: object) -> Message:
-    """Name a text and what is put into it, to be said later.
-
-    An exception is put in as what it says: it would keep its frames alive, and their connections.
-    """
-    return Message(key, {name: _without_frames(value) for name, value in values.items()})
+        return self.texts.text(self.key, Language(language), **said)
 
 
 def _without_frames(value: object) -> object:
@@ -100,17 +130,14 @@ def _without_frames(value: object) -> object:
     return str(value) if is_plain else value
 
 
-def finding_at(path: str, key: str, /, **values: object) -> Finding:
-    """Make a finding of the three texts `<key>.found`, `<key>.expected` and `<key>.remedy`.
+OF_THE_BUS: Final = Texts(
+    "bus.texts", ("catalogue.yaml", "errors.yaml", "pages.yaml", "requests.yaml")
+)
+text = OF_THE_BUS.text
+message = OF_THE_BUS.message
+finding_at = OF_THE_BUS.finding_at
 
-    Args:
-        path: File and place, the same in every language.
-        key: What the three keys have in common.
-        values: Put into each of the three.
-    """
-    return Finding(
-        path=path,
-        found=message(f"{key}.found", **values),
-        expected=message(f"{key}.expected", **values),
-        remedy=message(f"{key}.remedy", **values),
-    )
+
+def all_texts() -> Mapping[str, Mapping[str, str]]:
+    """Read the bus's own texts: key → language → text."""
+    return OF_THE_BUS.all

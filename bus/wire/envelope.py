@@ -21,6 +21,7 @@ from bus.wire.header_forms import (
     CONTENT_TYPE,
     SOURCE_PREFIX,
     SPEC_VERSION,
+    UNREADABLE_ROW,
     event_time_ms,
     fits_operation,
     is_position,
@@ -38,6 +39,7 @@ _KIND_BYTES_MAX: Final = 1_024
 """Of the values that are remembered together; sound ones have a third of it."""
 _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 _LANES: Final = {lane.value: lane for lane in Lane}
+_CONTENT_TYPES: Final = frozenset({CONTENT_TYPE, UNREADABLE_ROW})
 _SHAPES: Final = Shapes(
     wanted=(*SIGNED, "bus_sig"), counted=len(SIGNED), forbidden=frozenset(ADDED_BY_THE_BUS)
 )
@@ -142,6 +144,7 @@ class _Kind(NamedTuple):
     schema_id: int
     operation: Operation
     lane: Lane
+    is_unreadable_row: bool
 
 
 def _kind(agency: AgencyCode, dataset: DatasetCode, values: Values) -> _Kind | None:
@@ -162,14 +165,20 @@ def _read_kind(agency: AgencyCode, dataset: DatasetCode, values: Values) -> _Kin
     prefix = f"{SOURCE_PREFIX}{agency}:"
     is_sound = (
         texts["ce_specversion"] == SPEC_VERSION
-        and texts["content-type"] == CONTENT_TYPE
+        and texts["content-type"] in _CONTENT_TYPES
         and texts["ce_type"] == f"registry.{dataset}.{texts['bus_op']}"
         and texts["ce_source"].startswith(prefix)
     )
     schema_id = schema_id_of_header(texts["ce_dataschema"])
     if not is_sound or operation is None or lane is None or schema_id is None:
         return None
-    return _Kind(SystemCode(texts["ce_source"][len(prefix) :]), schema_id, operation, lane)
+    return _Kind(
+        system=SystemCode(texts["ce_source"][len(prefix) :]),
+        schema_id=schema_id,
+        operation=operation,
+        lane=lane,
+        is_unreadable_row=texts["content-type"] == UNREADABLE_ROW,
+    )
 
 
 _remembered_kind: Final = lru_cache(_KINDS_MAX)(_read_kind)
@@ -221,6 +230,7 @@ def _sound_envelope(
         lane=kind.lane,
         resolves=resolves,
         group=group,
+        is_unreadable_row=kind.is_unreadable_row,
     )
 
 
@@ -268,7 +278,7 @@ def _first_malformed(texts: Mapping[str, str], dataset: DatasetCode) -> str | No
     operation = _OPERATIONS.get(texts["bus_op"])
     checks = (
         ("ce_specversion", texts["ce_specversion"] == SPEC_VERSION),
-        ("content-type", texts["content-type"] == CONTENT_TYPE),
+        ("content-type", texts["content-type"] in _CONTENT_TYPES),
         ("bus_op", operation is not None),
         ("ce_type", texts["ce_type"] == f"registry.{dataset}.{texts['bus_op']}"),
         ("ce_time", event_time_ms(texts["ce_time"]) is not None),

@@ -13,6 +13,8 @@ from bus.wire.record_id import is_record_id
 
 SPEC_VERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/avro"
+UNREADABLE_ROW: Final = "application/vnd.bus.unreadable-row+json"
+"""Content type of a row that a source has and no value could be made of; it goes to quarantine."""
 SOURCE_PREFIX: Final = "urn:bus:"
 SCHEMA_PREFIX: Final = "urn:bus:schema:"
 VERSION_MAX: Final = 2**63 - 1

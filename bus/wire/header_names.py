@@ -32,4 +32,6 @@ ADDED_BY_THE_BUS: Final = ("bus_in", "bus_catalogue", *QUARANTINE_ONLY)
 """What enforcement puts behind the provider's headers, in this order."""
 ADDED_TO_ACCEPTED: Final = ("bus_in", "bus_catalogue", "bus_attempt")
 """What stands behind an accepted record's headers; the attempt only where it was released."""
+EVENT: Final = "bus_event"
+"""Which event of its source a record tells; a connector's own word to itself (ADR-0028)."""
 REQUIRED: Final = tuple(name for name in SIGNED if name not in OPTIONAL)

@@ -10,7 +10,8 @@ Written by the provider, and signed but for `bus_sig` and `traceparent`:
     ce_type         `registry.<dataset>.<operation>`
     ce_time         event time, RFC 3339 in UTC: `2026-03-01T09:30:00Z`
     ce_dataschema   `urn:bus:schema:<schema id>`
-    content-type    `application/avro`
+    content-type    `application/avro`; of a row that a source has and no value could be made of,
+                    `application/vnd.bus.unreadable-row+json`
     bus_op          create | correct | annul | cease
     bus_version     version of the registry entry, 1 to 2**63-1
     bus_supersedes  record id of the version it follows; absent for create, required otherwise
@@ -20,6 +21,8 @@ Written by the provider, and signed but for `bus_sig` and `traceparent`:
                     id 16 hexadecimal digits, index from 0, size 2 to 64; or absent
     bus_sig         batch signature
     traceparent     W3C trace context, or absent
+Written by a connector for itself, in its own in-topic, unsigned, and left behind there:
+    bus_event       which event of its source the record tells: 16 hexadecimal digits
 Added by the bus:
     bus_in          `topic/partition/offset` of the inbound record
     bus_catalogue   version of the catalogue that judged it
@@ -55,6 +58,7 @@ from bus.wire.header_forms import (
     SCHEMA_PREFIX,
     SOURCE_PREFIX,
     SPEC_VERSION,
+    UNREADABLE_ROW,
     VERSION_MAX,
     event_time_ms,
     format_time,
@@ -123,7 +127,7 @@ def compose(envelope: Envelope, dataset: DatasetCode) -> list[tuple[str, bytes]]
         "ce_type": f"registry.{dataset}.{envelope.operation}",
         "ce_time": envelope.event_time,
         "ce_dataschema": f"{SCHEMA_PREFIX}{envelope.schema_id}",
-        "content-type": CONTENT_TYPE,
+        "content-type": UNREADABLE_ROW if envelope.is_unreadable_row else CONTENT_TYPE,
         "bus_op": envelope.operation,
         "bus_version": str(envelope.version),
         "bus_supersedes": envelope.supersedes,

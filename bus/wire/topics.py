@@ -8,6 +8,7 @@
     receipts.<agency>         what became of them; its provider reads it
     ask.<agency>              data requests that a provider has to answer; its systems read it
     reply.<agency>            that an answer is there, for the agency whose system asked
+    positions.<agency>        how far its connectors are in their sources; its systems write it
     control.<name>            the catalogue, refusals of the fund and of the gate, the audit log and
                               its checkpoints, erasures; written by the bus alone
     _schemas                  schemas in Confluent's format, for readers that expect a registry
@@ -97,6 +98,11 @@ def ask(agency: AgencyCode) -> str:
 def reply(agency: AgencyCode) -> str:
     """Name the topic that tells `agency` what became of its systems' data requests."""
     return f"reply.{agency}"
+
+
+def positions(agency: AgencyCode) -> str:
+    """Name the topic in which connectors of `agency` keep how far they are in their sources."""
+    return f"positions.{agency}"
 
 
 def parse_inbound(topic: str) -> Inbound:

@@ -1,0 +1,98 @@
+"""The bus as a runner sees it: rows become durable, a position is kept behind them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, Self
+
+from bus.client import BatchSigner, Cluster, PositionKeeper, Publisher, PublishReport, SourceRow
+from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+from connectors.source import Json
+
+
+class Door(Protocol):
+    """What a runner needs of the bus; the stand-in of the conformance kit is the other one."""
+
+    position: Json
+    """That was kept last; None: none was, or the beginning."""
+    is_new: bool
+    """Whether the connector never ran."""
+
+    async def __aenter__(self) -> Self:
+        """Become the one that runs this connector, and learn what it told before."""
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let go."""
+
+    async def publish(self, rows: AsyncIterator[SourceRow]) -> PublishReport:
+        """Send rows as they come, and return when all of them are durable."""
+
+    async def keep(self, position: Json) -> None:
+        """Keep a position behind which nothing was published yet."""
+
+
+@dataclass(slots=True, kw_only=True)
+class BusDoor:
+    """The real one."""
+
+    cluster: Cluster
+    home: Path
+    agency: AgencyCode
+    system: SystemCode
+    dataset: DatasetCode
+    connector: str
+    version: str
+    """Of the source's code."""
+    signer: BatchSigner
+    clock: Callable[[], datetime]
+    position: Json = None
+    is_new: bool = True
+    _stack: AsyncExitStack | None = None
+    _keeper: PositionKeeper | None = None
+    _publisher: Publisher | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            self._keeper = keeper = await stack.enter_async_context(
+                PositionKeeper.open(
+                    self.cluster, agency=self.agency, system=self.system, connector=self.connector
+                )
+            )
+            kept = keeper.kept
+            self._publisher = await stack.enter_async_context(
+                Publisher.open(
+                    self.cluster,
+                    home=self.home,
+                    system=self.system,
+                    dataset=self.dataset,
+                    signer=self.signer,
+                    clock=self.clock,
+                    send_broken=True,
+                    barrier=None if kept is None else kept.barrier,
+                )
+            )
+            self.is_new = kept is None
+            self.position = None if kept is None else kept.position
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        assert self._stack is not None, "entered first"
+        await self._stack.aclose()
+
+    async def publish(self, rows: AsyncIterator[SourceRow]) -> PublishReport:
+        """See `Door`."""
+        assert self._publisher is not None, "entered first"
+        return await self._publisher.publish(rows)
+
+    async def keep(self, position: Json) -> None:
+        """See `Door`."""
+        assert self._keeper is not None, "entered first"
+        assert self._publisher is not None, "entered first"
+        barrier = self._publisher.ends
+        await self._keeper.keep(position, barrier, at=self.clock(), by=self.version)
+        self.position = position

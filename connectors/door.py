@@ -9,8 +9,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol, Self
 
-from bus.client import BatchSigner, Cluster, PositionKeeper, Publisher, PublishReport, SourceRow
-from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
+from bus.client import (
+    BatchSigner,
+    Cluster,
+    MappingFile,
+    PositionKeeper,
+    Publisher,
+    PublishReport,
+    SourceRow,
+)
+from bus.model.identifiers import DatasetCode, SystemCode
+from connectors.reading import Fit
 from connectors.source import Json
 
 
@@ -21,6 +30,10 @@ class Door(Protocol):
     """That was kept last; None: none was, or the beginning."""
     is_new: bool
     """Whether the connector never ran."""
+
+    @property
+    def fit(self) -> Fit:
+        """Makes values of the contract's fields of a row's cells."""
 
     async def __aenter__(self) -> Self:
         """Become the one that runs this connector, and learn what it told before."""
@@ -41,7 +54,6 @@ class BusDoor:
 
     cluster: Cluster
     home: Path
-    agency: AgencyCode
     system: SystemCode
     dataset: DatasetCode
     connector: str
@@ -49,17 +61,29 @@ class BusDoor:
     """Of the source's code."""
     signer: BatchSigner
     clock: Callable[[], datetime]
+    mapping: MappingFile | None = None
+    is_sparse: bool = False
     position: Json = None
     is_new: bool = True
     _stack: AsyncExitStack | None = None
     _keeper: PositionKeeper | None = None
     _publisher: Publisher | None = None
+    _fit: Fit | None = None
+
+    @property
+    def fit(self) -> Fit:
+        """See `Door`: by the contract that was in force on entering."""
+        assert self._fit is not None, "entered first"
+        return self._fit
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             self._keeper = keeper = await stack.enter_async_context(
                 PositionKeeper.open(
-                    self.cluster, agency=self.agency, system=self.system, connector=self.connector
+                    self.cluster,
+                    system=self.system,
+                    dataset=self.dataset,
+                    connector=self.connector,
                 )
             )
             kept = keeper.kept
@@ -71,10 +95,12 @@ class BusDoor:
                     dataset=self.dataset,
                     signer=self.signer,
                     clock=self.clock,
+                    event_time_field=self.mapping.mapping.event_time if self.mapping else None,
                     send_broken=True,
                     barrier=None if kept is None else kept.barrier,
                 )
             )
+            self._fit = self._publisher.fitter(self.mapping, is_sparse=self.is_sparse).fit
             self.is_new = kept is None
             self.position = None if kept is None else kept.position
             self._stack = stack.pop_all()

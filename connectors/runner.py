@@ -19,7 +19,7 @@ from bus.client import PublishReport, SourceRow
 from bus.errors import Unavailable
 from connectors.door import Door
 from connectors.pace import Rate, pause_s
-from connectors.reading import Fit, Reading, Stretch
+from connectors.reading import Reading, Stretch
 from connectors.source import Json, Source, SourceDown
 from connectors.texts import message
 
@@ -69,7 +69,6 @@ class Runner:
     make_source: Callable[[], Source[Any]]
     """One for each session: an object reads once."""
     door: Door
-    fit: Fit
     told: Told
     stopping: asyncio.Event
     rate_per_s: float | None = None
@@ -131,7 +130,7 @@ class Runner:
             await source.acked(self.door.position)  # it may not have learnt of it
         reading = Reading(
             items=source.read(self.door.position),
-            fit=self.fit,
+            fit=self.door.fit,
             position=self.door.position,
             stopping=self.stopping,
             pace=Rate(self.rate_per_s, time=time),

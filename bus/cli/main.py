@@ -30,6 +30,7 @@ from bus.cli import (
     key,
     local,
     marts,
+    plugins,
     quarantine,
     request,
     serve,
@@ -71,6 +72,7 @@ app.command("explain")(explain.explain)
 app.command("erase")(erase.erase)
 app.command("erasures")(erase.erasures)
 app.command("demo")(demo.demo)
+plugins.add_to(app)
 
 
 def exit_code(problem: BusError) -> int:

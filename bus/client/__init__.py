@@ -4,7 +4,7 @@ from bus.client.asking import AnsweredRecord, Asker, Question, Reply
 from bus.client.delivered import DeliveredRecord, json_line
 from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
 from bus.client.gateway import Gateway
-from bus.client.positions import KeptPosition, PositionKeeper, read_positions
+from bus.client.positions import KeptPosition, PositionKeeper, position_name, read_own_positions
 from bus.client.publisher import Publisher
 from bus.client.registry_copy import CopiedEntry, RegistryCopy
 from bus.client.rehearsal import RehearsalLog, RehearsalPublisher, RehearsedRecord
@@ -23,6 +23,7 @@ from bus.client.subscriber import Subscriber
 from bus.kafka.cluster import Cluster
 from bus.model.record import Operation, Presence
 from bus.tables.fitting import MappedRow
+from bus.tables.mapping import MappingFile, read_mapping
 from bus.tables.table import BadRow
 from bus.texts import Language, Texts
 from bus.wire.signature import BatchSigner
@@ -42,6 +43,7 @@ __all__ = [
     "KeptPosition",
     "Language",
     "MappedRow",
+    "MappingFile",
     "Operation",
     "Outcome",
     "PositionKeeper",
@@ -63,7 +65,9 @@ __all__ = [
     "UnreadableRow",
     "UnsendableRow",
     "json_line",
-    "read_positions",
+    "position_name",
+    "read_mapping",
+    "read_own_positions",
     "snapshot",
     "verify_copy",
 ]

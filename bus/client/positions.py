@@ -19,11 +19,13 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import InvalidProducerEpoch, ProducerFenced
 
 from bus.client.faults import translated
+from bus.client.region import read_region
+from bus.client.sending import source_of
 from bus.errors import DocumentError, Fenced
 from bus.kafka.closing import stop_producer
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import offsets, read_whole
-from bus.model.identifiers import AgencyCode, SystemCode
+from bus.model.identifiers import AgencyCode, DatasetCode, SystemCode
 from bus.texts import message
 from bus.wire import topics
 
@@ -63,21 +65,22 @@ class PositionKeeper:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, cluster: Cluster, *, agency: AgencyCode, system: SystemCode, connector: str
+        cls, cluster: Cluster, *, system: SystemCode, dataset: DatasetCode, connector: str
     ) -> AsyncIterator[Self]:
         """Become the one that keeps a connector's position, and read it.
 
         Args:
             cluster: Reached as the system.
-            agency: The system's.
             system: For which the connector publishes.
+            dataset: What it publishes.
             connector: Its name.
 
         Raises:
-            DocumentError: The system may not.
+            DocumentError: The system may not, or does not provide the dataset.
             Unavailable: Kafka does not answer.
         """
-        name = f"{system}.connector.{connector}"
+        agency = source_of(await read_region(cluster), system, dataset).agency
+        name = position_name(system, connector)
         topic = topics.positions(agency)
         producer = AIOKafkaProducer(
             client_id=name, transactional_id=name, **cluster.aiokafka_options()
@@ -129,6 +132,24 @@ class PositionKeeper:
                 ) from problem
         self.kept = _parsed(value)
         return self.kept
+
+
+async def read_own_positions(
+    cluster: Cluster, system: SystemCode, dataset: DatasetCode
+) -> Mapping[str, KeptPosition]:
+    """Read how far all connectors of a system's agency are; see `read_positions`.
+
+    Raises:
+        DocumentError: The system does not provide the dataset.
+        Unavailable: Kafka does not answer.
+    """
+    agency = source_of(await read_region(cluster), system, dataset).agency
+    return await read_positions(cluster, agency)
+
+
+def position_name(system: SystemCode, connector: str) -> str:
+    """Name a connector's position: its key in the topic, and its transactional id."""
+    return f"{system}.connector.{connector}"
 
 
 async def read_positions(cluster: Cluster, agency: AgencyCode) -> Mapping[str, KeptPosition]:

@@ -17,7 +17,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final, Self, TypeAlias
 
-from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import locked_schema_id
 from bus.client.choosing import Chooser
 from bus.client.faults import translated
@@ -27,21 +26,23 @@ from bus.client.log_reader import LogReader
 from bus.client.outlet import BATCH_BYTES_MAX, Outlet
 from bus.client.own_log import Source
 from bus.client.paced import paced
+from bus.client.region import read_region
 from bus.client.replay import NOTHING_SAID, Said
 from bus.client.report import Outcome, PublishReport
+from bus.client.row_fitting import RowFitter
 from bus.client.row_rules import CheckedRows, RowRules
 from bus.client.rows import RowEncoder, RowGiven, UnsendableRow
 from bus.client.run import Run
 from bus.client.sending import as_group, check_group_size, source_of
+from bus.contracts.contract import Contract
 from bus.errors import Unavailable
-from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import Lane
 from bus.process.lock import alone
+from bus.tables.mapping import MappingFile
 from bus.texts import message
-from bus.wire import topics
 from bus.wire.signature import BatchSigner
 
 Progress: TypeAlias = Callable[[PublishReport], None]
@@ -66,6 +67,7 @@ class Publisher:
         log: LogReader,
         outlet: Outlet,
         starts: Mapping[int, int],
+        contract: Contract,
     ) -> None:
         """Take what is connected; `open` is the way in."""
         self._cluster = cluster
@@ -80,6 +82,8 @@ class Publisher:
         """Partition → end of the own log when it was read last: all that was published till then
         lies before it."""
         self._is_usable = True
+        self.contract = contract
+        """That was in force when the publisher was opened."""
 
     @classmethod
     @asynccontextmanager
@@ -116,7 +120,7 @@ class Publisher:
                 does not fit the log.
             Unavailable: Kafka does not answer, or another process publishes the same.
         """
-        region = await _read_region(cluster)
+        region = await read_region(cluster)
         source = source_of(region, system, dataset)
         contract = region.contracts[dataset]
         schema_id = locked_schema_id(region, dataset, contract.newest.number)
@@ -159,7 +163,12 @@ class Publisher:
                 log=log,
                 outlet=outlet,
                 starts=starts,
+                contract=contract,
             )
+
+    def fitter(self, mapping: MappingFile | None, *, is_sparse: bool = False) -> RowFitter:
+        """Make values of the contract's fields of cells; see `RowFitter`."""
+        return RowFitter(self.contract, mapping, is_sparse=is_sparse)
 
     def check(self, rows: Iterable[RowGiven]) -> tuple[UnsendableRow, ...]:
         """Tell every row that would not be sent, with all its problems at once; sends nothing."""
@@ -286,13 +295,3 @@ def _single_writer(path: Path, source: Source) -> AbstractContextManager[None]:
         path,
         lambda pid: Unavailable(message("error.client.published_already", what=source, pid=pid)),
     )
-
-
-async def _read_region(cluster: Cluster) -> Region:
-    with translated(message("doing.client.catalogue", system=cluster.principal)):
-        async with CatalogueReader(cluster) as reader:
-            await reader.read_to_end()
-            documents = reader.documents()
-    if not documents:
-        raise Unavailable(message("error.kafka.no_catalogue", topic=topics.CATALOGUE))
-    return parse_region(documents)

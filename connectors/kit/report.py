@@ -25,8 +25,6 @@ class Result:
     """One check."""
 
     name: str
-    asks: str
-    """What must hold, in a sentence."""
     outcome: Outcome
     why: str
     """Where it failed: what would be lost, and at which step; where it does not apply: why."""
@@ -49,5 +47,4 @@ async def check(kit: Kit, only: Collection[str] = ()) -> AsyncIterator[Result]:
             outcome, why = Outcome.FAILED, str(problem)
         except NotOffered as problem:
             outcome, why = Outcome.DOES_NOT_APPLY, str(problem)
-        asks = (one.__doc__ or "").strip().splitlines()[0]
-        yield Result(name=one.__name__, asks=asks, outcome=outcome, why=why)
+        yield Result(name=one.__name__, outcome=outcome, why=why)

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from bus.client import PublishReport, RehearsalLog, RehearsalPublisher, SourceRow
 from bus.errors import Fenced
 from bus.model.record import Operation
+from connectors.reading import Fit
 from connectors.source import Item, Json, Source, Span
 from connectors.texts import message
 
@@ -85,13 +86,19 @@ def _first(entry: tuple[int, str, Mapping[str, object]]) -> int:
 class StandInDoor:
     """The bus as one runner sees it; see `connectors.door.Door`."""
 
-    def __init__(self, bus: StandIn) -> None:
-        """Take the bus."""
+    def __init__(self, bus: StandIn, fit: Fit) -> None:
+        """Take the bus, and what stands for the contract."""
         self._bus = bus
+        self._fit = fit
         self._epoch = 0
         self._publisher: RehearsalPublisher | None = None
         self.position: Json = None
         self.is_new = True
+
+    @property
+    def fit(self) -> Fit:
+        """See `connectors.door.Door`."""
+        return self._fit
 
     async def __aenter__(self) -> Self:
         bus = self._bus

@@ -92,8 +92,7 @@ class Trial:
         return Runner(
             connector="kit",
             make_source=lambda: Watched(self.source(), self.bus),
-            door=StandInDoor(self.bus),
-            fit=self.fit.fit,
+            door=StandInDoor(self.bus, self.fit.fit),
             told=self.totals,
             stopping=stopping,
             stretch=self.stretch,

@@ -1,0 +1,43 @@
+"""What a kind of source is told in its connector's document: one line for each setting."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import SecretStr
+
+from connectors.source import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One field of a source's configuration."""
+
+    name: str
+    type: str
+    is_required: bool
+    default: str
+    says: str
+    """From the field's own docstring or description; empty: it has none."""
+
+
+def described(source: type[Source[Any]]) -> Sequence[Setting]:
+    """Describe the configuration of a kind of source, in the order in which it is declared."""
+    found = []
+    for name, field in source.Config.model_fields.items():
+        annotation = field.annotation
+        kind = getattr(annotation, "__name__", None) or str(annotation)
+        is_secret = annotation is SecretStr
+        shown = "" if field.is_required() or is_secret else repr(field.get_default())
+        found.append(
+            Setting(
+                name=name,
+                type="secret" if is_secret else kind,
+                is_required=field.is_required(),
+                default=shown,
+                says=field.description or "",
+            )
+        )
+    return found

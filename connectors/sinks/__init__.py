@@ -1,0 +1,1 @@
+"""Sinks that ship: what a consumer receives, into its own database or service."""

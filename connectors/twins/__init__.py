@@ -1,0 +1,1 @@
+"""Twins of the sources that ship: small real ones, for the conformance kit."""

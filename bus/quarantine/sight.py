@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,10 +14,17 @@ from bus.contracts.encode import NotDecodable, decoder
 from bus.model.identifiers import DatasetCode
 from bus.quarantine.store import Original
 from bus.wire.frame import schema_id_of
+from bus.wire.header_forms import UNREADABLE_ROW
 from bus.wire.headers import headers_bytes
 
 OPEN_CLASSES: Final = frozenset({Classification.PUBLIC, Classification.INTERNAL})
 """Shown to whoever may see quarantine at all; the others are masked."""
+_OF_A_ROW: Final = {
+    "place": Classification.INTERNAL,
+    "problems": Classification.PERSONAL,
+    "row": Classification.PERSONAL,
+}
+"""Of a row of a source of which no record could be made: why may quote what stands in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,17 +58,21 @@ def see(original: Original, dataset: DatasetCode, region: Region, *, reveal: boo
         region: The documents that say how fields are classified.
         reveal: Show personal and restricted fields too; the caller has recorded who asked.
     """
-    decoded = _decoded(original.value or b"", dataset, region)
+    value = original.value or b""
+    if dict(original.headers).get("content-type") == UNREADABLE_ROW.encode():
+        decoded = _row(value)
+        classes: Mapping[str, Classification] = _OF_A_ROW
+    else:
+        contract = region.contracts.get(dataset)
+        decoded = _decoded(value, dataset, region)
+        classes = {} if contract is None else contract.classification
     return Sight(
         key_bytes=len(original.key or b""),
         value_bytes=len(original.value or b""),
         headers_bytes=headers_bytes(original.headers),
         fields=None
         if decoded is None
-        else tuple(
-            _seen(name, value, region.contracts[dataset].classification, reveal=reveal)
-            for name, value in decoded.items()
-        ),
+        else tuple(_seen(name, value, classes, reveal=reveal) for name, value in decoded.items()),
     )
 
 
@@ -75,6 +87,15 @@ def _seen(
         is_masked=is_masked,
         value=None if is_masked else value,
     )
+
+
+def _row(value: bytes) -> dict[str, object] | None:
+    """Read a row of a source of which no record could be made (ADR-0028)."""
+    try:
+        content = json.loads(value)
+    except ValueError:
+        return None
+    return content if isinstance(content, dict) else None
 
 
 def _decoded(value: bytes, dataset: DatasetCode, region: Region) -> dict[str, object] | None:

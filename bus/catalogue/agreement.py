@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum, unique
 from typing import assert_never
@@ -167,6 +167,31 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A time in which an agreement grants."""
+
+    begins: datetime
+    """Included; aware, UTC."""
+    ends: datetime
+    """Excluded."""
+
+    def covers(self, moment: datetime) -> bool:
+        """Tell whether the window is open at a moment, which is aware."""
+        return self.begins <= moment < self.ends
+
+    def without(self, rest: Suspension) -> tuple[Window, ...]:
+        """Give what a suspension leaves of the window: one part, two, or nothing."""
+        if rest.ends is not None and rest.ends <= rest.begins:
+            return (self,)
+        before = replace(self, ends=min(self.ends, rest.begins))
+        if rest.ends is None:
+            after = replace(self, begins=self.ends)
+        else:
+            after = replace(self, begins=max(self.begins, rest.begins, rest.ends))
+        return tuple(part for part in (before, after) if part.begins < part.ends)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
     """What one consumer may receive of one dataset."""
 
@@ -212,12 +237,29 @@ class Agreement:
         """Whether both sides approved what stands now; without that nothing is granted, ever."""
         return {consent.standing for consent in self._consents} == {Standing.GIVEN}
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Tell when it grants something, ascending and apart: who may read when, is derived here.
+
+        Returns: From the first day on on which its term has begun and both approvals count, to
+            its end, without the times in which it rests; nothing where it is not approved.
+        """
+        days = [consent.on for consent in self._consents if consent.on is not None]
+        if not self.is_approved or len(days) < len(self._consents):
+            return ()
+        begins = _midnight(max(self.valid_from, *days))
+        whole = Window(begins=begins, ends=self.ends_at)
+        parts: tuple[Window, ...] = (whole,) if whole.begins < whole.ends else ()
+        for rest in self.suspensions:
+            parts = tuple(left for part in parts for left in part.without(rest))
+        return parts
+
     def is_in_force(self, moment: datetime) -> bool:
         """Tell whether it grants anything at a moment, which is aware."""
-        return self.state_at(moment) is AgreementState.IN_FORCE
+        return any(window.covers(moment) for window in self.windows)
 
     def state_at(self, moment: datetime) -> AgreementState:
-        """Tell what it comes to at a moment, which is aware."""
+        """Tell what it comes to at a moment, which is aware, and why it grants nothing then."""
         if moment >= self.ends_at:
             return AgreementState.ENDED
         day = moment.astimezone(UTC).date()
@@ -249,21 +291,15 @@ class Agreement:
         return None
 
     @property
-    def begins_at(self) -> datetime:
-        """Moment from which it may grant something."""
-        return datetime.combine(self.valid_from, time(), UTC)
-
-    @property
     def ends_at(self) -> datetime:
         """Moment from which it grants nothing any more."""
-        last = datetime.combine(self.valid_to + timedelta(days=1), time(), UTC)
+        last = _midnight(self.valid_to + timedelta(days=1))
         return last if self.ending is None else min(last, self.ending.at)
 
     @property
     def turns(self) -> tuple[datetime, ...]:
-        """All moments at which it may begin or cease to grant, in no order."""
-        first = datetime.combine(self.valid_from, time(), UTC)
-        return (first, *self.changes, self.ends_at)
+        """All moments at which it begins or ceases to grant, ascending."""
+        return tuple(edge for window in self.windows for edge in (window.begins, window.ends))
 
     @property
     def changes(self) -> tuple[datetime, ...]:
@@ -271,3 +307,7 @@ class Agreement:
         moments = {moment for one in self.suspensions for moment in (one.begins, one.ends)}
         moments.add(None if self.ending is None else self.ending.at)
         return tuple(sorted(moment for moment in moments if moment is not None))
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

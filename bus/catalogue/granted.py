@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bus.catalogue.region import Region
-from bus.catalogue.views import View, view_of
+from bus.catalogue.views import View, topic_of, view_of
 from bus.model.identifiers import DatasetCode, SystemCode
-from bus.wire import topics
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +35,7 @@ def granted(
         if system not in agreement.systems or not agreement.is_in_force(moment):
             continue
         view = view_of(agreement, region.contracts[agreement.dataset])
-        topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
+        topic = topic_of(agreement.dataset, view)
         of_dataset = found.setdefault(agreement.dataset, {})
         of_dataset.setdefault(topic, (view, []))[1].append(agreement.id)
     return {

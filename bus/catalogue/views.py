@@ -22,6 +22,7 @@ from bus.contracts.avro_types import (
 )
 from bus.contracts.contract import Contract, SchemaVersion
 from bus.model.identifiers import AgencyCode, DatasetCode, ViewCode
+from bus.wire import topics
 
 _CODE_HEX_DIGITS = 16
 
@@ -89,6 +90,11 @@ def _code_of(agreement: Agreement, contract: Contract) -> ViewCode:
     text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     # Why: a code begins with a letter, a digest often with a digit.
     return ViewCode("v" + hashlib.sha256(text.encode()).hexdigest()[:_CODE_HEX_DIGITS])
+
+
+def topic_of(dataset: DatasetCode, view: View | None) -> str:
+    """Name the topic that an agreement is served from, by its view; None: the whole dataset."""
+    return topics.accepted(dataset) if view is None else topics.view(view.code)
 
 
 def views_of(region: Region) -> tuple[View, ...]:

@@ -12,7 +12,7 @@ from bus.audit.notes import note_read
 from bus.catalogue.agreement import Agreement
 from bus.catalogue.granted import Grant
 from bus.catalogue.snapshot import Projection, Snapshot, instant_ms
-from bus.catalogue.views import View, view_of
+from bus.catalogue.views import View, topic_of, view_of
 from bus.client.subscription import Feed, feed_of
 from bus.errors import InvariantBroken
 from bus.gateway.cutting import loaded_records
@@ -25,7 +25,6 @@ from bus.postgres.session import Session
 from bus.requests.coverage import PROVIDERS_REASONS, RefusalReason
 from bus.requests.request import DataRequest
 from bus.requests.state import RequestState
-from bus.wire import topics
 from bus.wire.delivery import Delivery, sign
 from bus.wire.frame import FRAME_BYTES
 from bus.wire.header_forms import SCHEMA_PREFIX, SOURCE_PREFIX
@@ -208,8 +207,7 @@ class Answering:
             self._feeds = _Feeds(version=snapshot.version)
         name = (dataset, "" if view is None else view.code)
         if name not in self._feeds.known:
-            topic = topics.accepted(dataset) if view is None else topics.view(view.code)
-            grant = Grant(topic=topic, view=view, agreements=())
+            grant = Grant(topic=topic_of(dataset, view), view=view, agreements=())
             self._feeds.known[name] = feed_of(snapshot.region, dataset, grant)
         return self._feeds.known[name]
 

@@ -64,7 +64,7 @@ def given_by(agreement: Agreement, layout: DatasetLayout, row: Row) -> Given:
     """
     of_record = [*_on_record(agreement, layout)]
     types = _filterable(layout)
-    parts: list[sql.Composable] = [*_term(agreement)]
+    parts: list[sql.Composable] = [_term(agreement)]
     if agreement.providers is not None:
         provided = sql.SQL("{} = ANY({})").format(row.agency, texts(agreement.providers))
         parts.append(provided)
@@ -104,16 +104,15 @@ def texts(values: Iterable[str]) -> sql.Composable:
     return sql.SQL("{}::text[]").format(sql.Literal([one for one in values if "\0" not in one]))
 
 
-def _term(agreement: Agreement) -> Iterator[sql.Composable]:
-    begins = datetime.combine(agreement.valid_from, time(), UTC)
-    yield sql.SQL("{} >= {}").format(_CLOCK, moment(begins))
-    yield sql.SQL("{} < {}").format(_CLOCK, moment(agreement.ends_at))
-    for rest in agreement.suspensions:
-        before = sql.SQL("{} < {}").format(_CLOCK, moment(rest.begins))
-        if rest.ends is None:
-            yield before
-        else:
-            yield any_of([before, sql.SQL("{} >= {}").format(_CLOCK, moment(rest.ends))])
+def _term(agreement: Agreement) -> sql.Composable:
+    """Demand that one of the times in which the agreement grants is now."""
+    windows = [
+        sql.SQL("{} >= {} AND {} < {}").format(
+            _CLOCK, moment(window.begins), _CLOCK, moment(window.ends)
+        )
+        for window in agreement.windows
+    ]
+    return windows[0] if len(windows) == 1 else any_of(windows)
 
 
 def moment(at: datetime) -> sql.Composable:

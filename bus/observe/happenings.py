@@ -55,7 +55,7 @@ def _tell_delivered(
 ) -> None:
     for topic, count in written.items():
         for reader in readers.get(topic, ()):
-            if reader.opens_ms <= now_ms < reader.closes_ms:
+            if reader.may_read(now_ms):
                 board.add(series.DELIVERED, (reader.consumer, reader.dataset), count)
 
 

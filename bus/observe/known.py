@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import TypeAlias
 
+from bus.catalogue.agreement import Window
 from bus.catalogue.snapshot import Snapshot, instant_ms
-from bus.catalogue.views import view_of
+from bus.catalogue.views import topic_of, view_of
 from bus.contracts.rules import Rule
 from bus.merge import Outcome
 from bus.model.identifiers import AgencyCode, DatasetCode
@@ -20,20 +20,22 @@ from bus.model.verdict import Reason, Stage
 from bus.observe import series
 from bus.observe.series import Duty, Series, Work
 from bus.requests.state import RequestState
-from bus.wire import topics
 
 Labels: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """One consumer of a topic, and when its agreement lets it read."""
+    """One consumer of a topic, and when its agreements let it read."""
 
     consumer: AgencyCode
     dataset: DatasetCode
-    opens_ms: int
-    closes_ms: int
-    """Excluded; milliseconds since 1970 UTC, as is the other."""
+    windows: tuple[tuple[int, int], ...]
+    """From, and until, excluded; milliseconds since 1970 UTC."""
+
+    def may_read(self, now_ms: int) -> bool:
+        """Tell whether an agreement of the consumer is in force, and grants the topic."""
+        return any(opens_ms <= now_ms < closes_ms for opens_ms, closes_ms in self.windows)
 
 
 Readers: TypeAlias = Mapping[str, tuple[Reader, ...]]
@@ -98,25 +100,26 @@ def known_to_quarantine(_: Snapshot) -> Iterator[tuple[Series, Labels]]:
 def readers_by_topic(snapshot: Snapshot) -> Readers:
     """Tell who reads what the bus writes, by the agreements of a catalogue."""
     region = snapshot.region
-    readers: dict[str, list[Reader]] = {}
+    found: dict[str, dict[tuple[AgencyCode, DatasetCode], list[Window]]] = {}
     for agreement in region.agreements:
         if not agreement.is_approved:
             continue
         view = view_of(agreement, region.contracts[agreement.dataset])
-        topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
-        readers.setdefault(topic, []).append(
-            Reader(
-                consumer=agreement.consumer,
-                dataset=agreement.dataset,
-                opens_ms=_midnight_ms(agreement.valid_from),
-                closes_ms=_midnight_ms(agreement.valid_to + timedelta(days=1)),
-            )
+        of_topic = found.setdefault(topic_of(agreement.dataset, view), {})
+        # Why together: two agreements on one topic give a consumer its records no second time.
+        windows = of_topic.setdefault((agreement.consumer, agreement.dataset), [])
+        windows.extend(agreement.windows)
+    return {
+        topic: tuple(
+            Reader(consumer=consumer, dataset=dataset, windows=tuple(map(_in_ms, windows)))
+            for (consumer, dataset), windows in of_topic.items()
         )
-    return {topic: tuple(of_topic) for topic, of_topic in readers.items()}
+        for topic, of_topic in found.items()
+    }
 
 
-def _midnight_ms(day: date) -> int:
-    return instant_ms(datetime.combine(day, time(), UTC))
+def _in_ms(window: Window) -> tuple[int, int]:
+    return instant_ms(window.begins), instant_ms(window.ends)
 
 
 def _reasons(agency: str, dataset: str, *, in_fund: bool) -> Iterator[tuple[Series, Labels]]:

@@ -20,12 +20,11 @@ from typing import TypeAlias
 
 from bus.catalogue.region import Region
 from bus.catalogue.snapshot import instant_ms
-from bus.catalogue.views import view_of
+from bus.catalogue.views import topic_of, view_of
 from bus.contracts.passport import ProcessState
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.requests.request import RequestCount
 from bus.requests.state import RequestState
-from bus.wire import topics
 
 Between: TypeAlias = tuple[AgencyCode, AgencyCode, DatasetCode]
 """Provider, consumer, dataset."""
@@ -33,7 +32,7 @@ Between: TypeAlias = tuple[AgencyCode, AgencyCode, DatasetCode]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A subscription whose records stand for letters."""
+    """A subscription whose records stand for letters, in one time in which it is granted."""
 
     consumer: AgencyCode
     dataset: DatasetCode
@@ -63,7 +62,10 @@ class LettersReplaced:
 
 
 def standing_for_letters(region: Region) -> tuple[Standing, ...]:
-    """Tell which subscriptions replace letters, by the region's passports and agreements."""
+    """Tell which subscriptions replace letters, by the region's passports and agreements.
+
+    Returns: One for each time in which an agreement grants.
+    """
     replaced = {
         (passport.agency, dataset)
         for passport in region.passports.values()
@@ -72,20 +74,13 @@ def standing_for_letters(region: Region) -> tuple[Standing, ...]:
     }
     found = set()
     for agreement in region.agreements:
-        is_replaced = (agreement.consumer, agreement.dataset) in replaced
-        if not (is_replaced and agreement.is_approved):
+        if (agreement.consumer, agreement.dataset) not in replaced:
             continue
         view = view_of(agreement, region.contracts[agreement.dataset])
-        topic = topics.accepted(agreement.dataset) if view is None else topics.view(view.code)
-        found.add(
-            (
-                agreement.consumer,
-                agreement.dataset,
-                topic,
-                instant_ms(agreement.begins_at),
-                instant_ms(agreement.ends_at),
-            )
-        )
+        topic = topic_of(agreement.dataset, view)
+        for window in agreement.windows:
+            opens_ms, closes_ms = instant_ms(window.begins), instant_ms(window.ends)
+            found.add((agreement.consumer, agreement.dataset, topic, opens_ms, closes_ms))
     return tuple(
         Standing(
             consumer=consumer, dataset=dataset, topic=topic, opens_ms=opens_ms, closes_ms=closes_ms

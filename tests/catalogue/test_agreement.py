@@ -7,14 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bus.catalogue.agreement import (
+    Agreement,
+    AgreementState,
     Condition,
     ConditionOperator,
-    Ending,
-    Suspension,
+    Consent,
+    Standing,
     matches,
 )
-from bus.catalogue.decision import Side
-from tests.access.regions import agreement
+from bus.catalogue.granted import next_turn
+from tests.access.regions import agreement, region
+from tests.catalogue.drawn import MOMENTS, START, agreements_like, moments_around
 
 
 def condition(field: str, op: ConditionOperator, *values: str) -> Condition:
@@ -83,38 +86,62 @@ def test_more_conditions_never_let_more_through(
     assert matches([*some, *more], row) == (matches(some, row) and matches(more, row))
 
 
-START = datetime(2026, 1, 1, tzinfo=UTC)
-MOMENTS = st.integers(-48, 32 * 24).map(lambda hours: START + timedelta(hours=hours, minutes=7))
-SUSPENSIONS = st.builds(
-    Suspension,
-    side=st.sampled_from(Side),
-    by=st.just("post"),
-    begins=MOMENTS,
-    ends=st.none() | MOMENTS,
-)
-ENDINGS = st.builds(Ending, side=st.sampled_from(Side), by=st.just("post"), at=MOMENTS)
+AGREEMENTS = agreements_like(agreement("health", ["maps"], "shelters"))
 
 
-@given(st.lists(SUSPENSIONS, max_size=3), st.none() | ENDINGS, MOMENTS)
-def test_an_agreement_grants_between_its_days_but_for_rests_and_an_end(
-    suspensions: list[Suspension], ending: Ending | None, moment: datetime
+def is_given(consent: Consent, moment: datetime) -> bool:
+    day = consent.on
+    return consent.standing is Standing.GIVEN and day is not None and day <= moment.date()
+
+
+@given(AGREEMENTS, MOMENTS)
+def test_an_agreement_grants_between_its_days_but_for_approvals_rests_and_an_end(
+    one: Agreement, drawn: datetime
 ) -> None:
-    one = replace(
-        agreement("health", ["maps"], "shelters", valid_from=date(2026, 1, 1)),
-        valid_to=date(2026, 1, 31),
-        suspensions=tuple(suspensions),
-        ending=ending,
-    )
-    rests = any(s.begins <= moment and (s.ends is None or moment < s.ends) for s in suspensions)
-    is_over = ending is not None and moment >= ending.at
+    for moment in (drawn, *moments_around(one)):
+        grants_as_told(one, moment)
+
+
+def grants_as_told(one: Agreement, moment: datetime) -> None:
+    rests = any(s.begins <= moment and (s.ends is None or moment < s.ends) for s in one.suspensions)
+    is_over = one.ending is not None and moment >= one.ending.at
     is_within = START <= moment < START + timedelta(days=31)
-    assert one.is_in_force(moment) == (is_within and not rests and not is_over)
+    approved = all(is_given(c, moment) for c in (one.provider_consent, one.consumer_consent))
+    assert one.is_in_force(moment) == (approved and is_within and not rests and not is_over)
+    assert one.is_in_force(moment) == (one.state_at(moment) is AgreementState.IN_FORCE)
     if moment >= one.ends_at:
         assert not one.is_in_force(moment)
     # Between two moments at which it may change, and within a day, it does not.
     later = moment + timedelta(seconds=1)
     if moment.date() == later.date() and not any(moment < c <= later for c in one.changes):
         assert one.is_in_force(later) == one.is_in_force(moment)
+
+
+@given(AGREEMENTS, MOMENTS)
+def test_windows_are_apart_and_an_agreement_turns_at_their_edges_and_nowhere_else(
+    one: Agreement, drawn: datetime
+) -> None:
+    assert list(one.turns) == sorted(set(one.turns))
+    assert all(not one.is_in_force(window.ends) for window in one.windows)
+    assert all(one.is_in_force(window.begins) for window in one.windows)
+    of_it = region({"civil": {}}, [one])
+    for moment in (drawn, *moments_around(one)):
+        since = [turn for turn in one.turns if turn <= moment]
+        assert one.is_in_force(moment) == (bool(since) and one.is_in_force(since[-1]))
+        following = next_turn(of_it, moment)
+        assert following == min((turn for turn in one.turns if turn > moment), default=None)
+
+
+def test_an_approval_of_a_day_to_come_turns_on_that_day() -> None:
+    on = date(2026, 1, 20)
+    later = replace(
+        agreement("health", ["maps"], "shelters", valid_from=date(2026, 1, 1)),
+        consumer_consent=Consent(standing=Standing.GIVEN, on=on),
+    )
+    day = datetime(2026, 1, 20, tzinfo=UTC)
+    assert next_turn(region({"civil": {}}, [later]), START) == day
+    assert later.is_in_force(day)
+    assert not later.is_in_force(day - timedelta(seconds=1))
 
 
 def test_moments_are_compared_whatever_their_zone() -> None:

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
+from hypothesis import given
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bus.catalogue.agreement import Agreement
 from bus.enforce.judge import judge
 from bus.fund.batch import BatchOutcome, FundBatch, FundRecord
 from bus.merge import Outcome
@@ -15,11 +18,17 @@ from bus.model.verdict import Quarantined, Reason, Severity, Stage, Verdict, Vio
 from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.happenings import RecordsRefused, batch_enforced, group_funded
-from bus.observe.known import known_to_enforcement, known_to_fund, known_to_housekeeping
+from bus.observe.known import (
+    known_to_enforcement,
+    known_to_fund,
+    known_to_housekeeping,
+    readers_by_topic,
+)
 from bus.observe.meter import Meter
 from bus.route.plan import plan
 from bus.wire.headers import parse_delivered
 from bus.wire.signature import SignatureChecker
+from tests.catalogue.drawn import agreements_like, moments_around
 from tests.factories import (
     AGENCY,
     APPENDED_MS,
@@ -27,6 +36,7 @@ from tests.factories import (
     SOURCE,
     VALID,
     Raw,
+    noon,
     one_signed,
     signed,
     signer,
@@ -96,6 +106,33 @@ def delivered(board: Board) -> dict[tuple[tuple[str, str], ...], float]:
         for (name, labels), count in samples(board).items()
         if name == "bus_records_delivered_total" and count
     }
+
+
+def read_at(moment: datetime, *agreements: Agreement) -> list[str]:
+    """Tell who counts as reading the dataset's topics at a moment."""
+    region = replace(snapshot().region, agreements=agreements)
+    return [
+        reader.consumer
+        for readers in readers_by_topic(replace(snapshot(), region=region)).values()
+        for reader in readers
+        if reader.may_read(int(moment.timestamp() * 1000))
+    ]
+
+
+GRANTING = next(one for one in snapshot().region.agreements if one.dataset == DATASET)
+
+
+@given(agreements_like(GRANTING))
+def test_a_record_counts_as_delivered_while_an_agreement_is_in_force_and_at_no_other_time(
+    one: Agreement,
+) -> None:
+    for moment in moments_around(one):
+        assert read_at(moment, one) == [one.consumer] * one.is_in_force(moment)
+
+
+def test_a_record_counts_once_however_many_agreements_of_a_consumer_give_it() -> None:
+    other = replace(GRANTING, id="other", purpose=GRANTING.purpose)
+    assert read_at(noon(GRANTING.valid_from), GRANTING, other) == [GRANTING.consumer]
 
 
 def test_nothing_counts_as_delivered_to_a_consumer_whose_agreement_has_ended() -> None:

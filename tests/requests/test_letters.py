@@ -3,6 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from hypothesis import given
+
+from bus.catalogue.agreement import Agreement
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.observe.board import Board
 from bus.observe.letters import letter_of
@@ -10,6 +13,7 @@ from bus.observe.requests import show_requests
 from bus.requests.letters import LettersReplaced, letters_replaced, standing_for_letters
 from bus.requests.request import RequestCount
 from bus.requests.state import RequestState
+from tests.catalogue.drawn import agreements_like, moments_around
 from tests.factories import noon, one_signed
 from tests.requests.ground import REGION
 
@@ -62,6 +66,21 @@ def test_only_subscriptions_of_the_passports_agency_stand_for_letters() -> None:
         name: replace(passport, replaces_letter=()) for name, passport in REGION.passports.items()
     }
     assert standing_for_letters(replace(REGION, passports=unnamed)) == ()
+
+
+DELIVERING = next(
+    one for one in REGION.agreements if (one.consumer, one.dataset) == (MIGRATION, DEATHS)
+)
+
+
+@given(agreements_like(DELIVERING))
+def test_a_subscription_stands_for_letters_while_its_agreement_is_in_force_and_at_no_other_time(
+    one: Agreement,
+) -> None:
+    standing = standing_for_letters(replace(REGION, agreements=(one,)))
+    for moment in moments_around(one):
+        ms = moment.timestamp() * 1000
+        assert any(s.opens_ms <= ms < s.closes_ms for s in standing) == one.is_in_force(moment)
 
 
 def test_history_that_was_loaded_was_never_a_letter() -> None:

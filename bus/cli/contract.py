@@ -123,7 +123,7 @@ def show(
     if compiled:
         typer.echo(_judging_source(sources[0].contract, region))
         return
-    description = describe_contract(sources[0], region)
+    description = describe_contract(sources[0], region, now())
     if json:
         print_json(description)
     else:
@@ -171,7 +171,8 @@ def docs(
     from bus.contract_pages.rendering import render_pages  # noqa: PLC0415
 
     sources, region = _contracts(dataset)
-    pages = render_pages([describe_contract(source, region) for source in sources], region.name)
+    described = [describe_contract(source, region, now()) for source in sources]
+    pages = render_pages(described, region.name)
     for path, content in pages.items():
         file = out / path
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import date
 from functools import partial
 
 from bus.cli.output import print_table, results
-from bus.contract_pages.description import ContractDescription
+from bus.contract_pages.description import ContractDescription, DescribedConsumer
 from bus.contract_pages.words import day_words, granted_words, sla_figures, words
 from bus.contracts.difference import Difference
 from bus.contracts.yaml_document import dotted
@@ -37,7 +36,7 @@ def print_contract(contract: ContractDescription, language: Language) -> None:
         [
             [
                 consumer.code, consumer.agreement, granted_words(consumer, language),
-                consumer.topic, _period(consumer.valid_from, consumer.valid_to, language),
+                consumer.topic, _term(consumer, language),
             ]
             for consumer in contract.consumers
         ],
@@ -48,8 +47,9 @@ def _say(language: Language, key: str, **values: object) -> str:
     return text(f"page.{key}", language, **values)
 
 
-def _period(first: date, last: date, language: Language) -> str:
-    return f"{day_words(first, language)} – {day_words(last, language)}"
+def _term(consumer: DescribedConsumer, language: Language) -> str:
+    first, last = (day_words(day, language) for day in (consumer.valid_from, consumer.valid_to))
+    return f"{first} – {last}, {text(f'agreement.state.{consumer.state}', language)}"
 
 
 def _print_summary(contract: ContractDescription, language: Language) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 
-from bus.catalogue.agreement import Condition
+from bus.catalogue.agreement import AgreementState, Condition
 from bus.catalogue.parties import Agency
 from bus.catalogue.region import Agreement, Region
-from bus.catalogue.views import view_of
+from bus.catalogue.views import topic_of, view_of
 from bus.contract_pages.formula import formula
 from bus.contract_pages.worked_example import WorkedExample, worked_example
 from bus.contracts.avro_types import fields_of_record
@@ -96,6 +96,8 @@ class DescribedConsumer:
     """None: all history."""
     valid_from: date
     valid_to: date
+    """Its last day; the day of its end where one was decided before it."""
+    state: AgreementState
     topic: str
 
 
@@ -138,11 +140,33 @@ class ContractDescription:
     rules: tuple[DescribedRule, ...]
     sla: Sla
     consumers: tuple[DescribedConsumer, ...]
+    """By agreements that both sides approved and that have not ended."""
+    told_on: date
+    """Day (UTC) of the agreements' states."""
     example: WorkedExample | None
 
+    @property
+    def subscriber(self) -> SystemCode | None:
+        """A system that may subscribe now, for an example; None: there is none."""
+        systems = (
+            system
+            for consumer in self.consumers
+            if consumer.state is AgreementState.IN_FORCE
+            for system in consumer.systems
+        )
+        return next(systems, None)
 
-def describe_contract(source: ContractSource, region: Region) -> ContractDescription:
-    """Gather what one contract says, and what the region's other documents say of its dataset."""
+
+def describe_contract(
+    source: ContractSource, region: Region, moment: datetime
+) -> ContractDescription:
+    """Gather what one contract says, and what the region's other documents say of its dataset.
+
+    Args:
+        source: The contract.
+        region: That it belongs to.
+        moment: Aware; the states of agreements are told as of then.
+    """
     contract, written = source.contract, source.written
     return ContractDescription(
         dataset=contract.dataset,
@@ -169,10 +193,13 @@ def describe_contract(source: ContractSource, region: Region) -> ContractDescrip
         rules=_rules(source),
         sla=contract.sla,
         consumers=tuple(
-            _consumer(agreement, contract, region.agencies[agreement.consumer])
+            _consumer(agreement, contract, region.agencies[agreement.consumer], moment)
             for agreement in region.agreements
             if agreement.dataset == contract.dataset
+            and agreement.is_approved
+            and moment < agreement.ends_at
         ),
+        told_on=moment.astimezone(UTC).date(),
         example=worked_example(contract, region),
     )
 
@@ -261,8 +288,10 @@ def _rules(source: ContractSource) -> tuple[DescribedRule, ...]:
     )
 
 
-def _consumer(agreement: Agreement, contract: Contract, agency: Agency) -> DescribedConsumer:
-    view = view_of(agreement, contract)
+def _consumer(
+    agreement: Agreement, contract: Contract, agency: Agency, moment: datetime
+) -> DescribedConsumer:
+    ending = agreement.ending
     return DescribedConsumer(
         agreement=agreement.id,
         code=agreement.consumer,
@@ -275,6 +304,7 @@ def _consumer(agreement: Agreement, contract: Contract, agency: Agency) -> Descr
         providers=agreement.providers,
         history_from=agreement.history_from,
         valid_from=agreement.valid_from,
-        valid_to=agreement.valid_to,
-        topic=topics.accepted(contract.dataset) if view is None else topics.view(view.code),
+        valid_to=agreement.valid_to if ending is None else agreement.ends_at.date(),
+        state=agreement.state_at(moment),
+        topic=topic_of(contract.dataset, view_of(agreement, contract)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from bus.catalogue.region import region_of
 from bus.catalogue.sources import read_sources
 from bus.contract_pages.description import describe_contract
 from bus.contract_pages.rendering import render_pages
-from tests.factories import ROOT
+from tests.factories import ROOT, approved, noon
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 PAGES = ("index.html", "ru/index.html", "ru/births.html", "en/service-centres.html")
@@ -25,9 +26,12 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this ma
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    sources = read_sources(read_documents(ROOT / "deploy/samara/region.yaml", None))
+    documents = approved(read_documents(ROOT / "deploy/samara/region.yaml", None))
+    sources = read_sources(documents)
     region = region_of(sources)
-    contracts = [describe_contract(source, region) for source in sources.contracts]
+    contracts = [
+        describe_contract(source, region, noon(date(2026, 7, 1))) for source in sources.contracts
+    ]
     out = tmp_path_factory.mktemp("pages")
     for path, content in render_pages(contracts, region.name).items():
         (out / path).parent.mkdir(exist_ok=True)

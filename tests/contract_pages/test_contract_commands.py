@@ -24,9 +24,10 @@ def folder(tmp_path: Path) -> Path:
     more = '{"name": "beds", "type": ["null", "int"], "default": null}'
     documents[SCHEMA.replace("v1", "v2")] = first.replace(DAY, more).encode()
     for path, content in documents.items():
-        if not path.startswith("keys/"):
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / path).write_bytes(content)
+        of_home = path.startswith(("keys/", "decisions/"))
+        file = tmp_path / "home" / path if of_home else tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content)
     return tmp_path
 
 

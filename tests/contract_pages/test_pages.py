@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cache
 from html.parser import HTMLParser
 from io import BytesIO
@@ -16,6 +17,8 @@ from pathlib import PurePosixPath
 import fastavro
 import pytest
 
+from bus.catalogue.agreement import AgreementState
+from bus.catalogue.decision import DecisionKind, Side
 from bus.catalogue.documents import read_documents
 from bus.catalogue.region import region_of
 from bus.catalogue.sources import LOCK_FILE, read_sources
@@ -25,24 +28,25 @@ from bus.model.record import Envelope
 from bus.texts import Language
 from bus.wire import topics
 from bus.wire.headers import parse_envelope
-from tests.catalogue.small_region import CONTRACT, SCHEMA, planted, small_region
-from tests.factories import ROOT
+from tests.catalogue.deciding import SUMMER, both_approve, decide
+from tests.catalogue.small_region import CONTRACT, SCHEMA, drafted_region, planted, small_region
+from tests.factories import ROOT, approved, noon
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 HEADINGS = ("h1", "h2", "h3", "h4")
 
 
-def described(documents: dict[str, bytes]) -> list[ContractDescription]:
+def described(documents: dict[str, bytes], moment: datetime = SUMMER) -> list[ContractDescription]:
     sources = read_sources(documents)
     region = region_of(sources)
-    return [describe_contract(source, region) for source in sources.contracts]
+    return [describe_contract(source, region, moment) for source in sources.contracts]
 
 
 def pages_of(documents: dict[str, bytes]) -> dict[str, str]:
     return render_pages(described(documents), region_of(read_sources(documents)).name)
 
 
-SAMPLE_DOCUMENTS = read_documents(ROOT / "deploy/samara/region.yaml", None)
+SAMPLE_DOCUMENTS = approved(read_documents(ROOT / "deploy/samara/region.yaml", None))
 SAMPLE = described(SAMPLE_DOCUMENTS)
 PAGES = pages_of(SAMPLE_DOCUMENTS)
 
@@ -161,6 +165,38 @@ def test_page_tells_fields_rules_and_consumers_in_its_language(
             assert described_field.path in text
         for consumer in contract.consumers:
             assert getattr(consumer.name, language.value) in text
+            assert consumer.agreement in text
+
+
+def consumers_at(documents: dict[str, bytes], moment: datetime = SUMMER) -> list[AgreementState]:
+    (contract,) = described(documents, moment)
+    return [consumer.state for consumer in contract.consumers]
+
+
+def test_consumers_are_those_of_agreements_that_both_sides_approved_and_nobody_ended() -> None:
+    drafted = drafted_region()
+    agreed = both_approve(drafted)
+    refused = decide(agreed, Side.PROVIDER, DecisionKind.REFUSE)
+    ended = decide(agreed, Side.CONSUMER, DecisionKind.END, at=SUMMER)
+    rests = decide(agreed, Side.PROVIDER, DecisionKind.SUSPEND, at=SUMMER)
+    assert consumers_at(drafted) == []
+    assert consumers_at(decide(drafted, Side.PROVIDER, DecisionKind.APPROVE)) == []
+    assert consumers_at(refused) == []
+    assert consumers_at(agreed) == [AgreementState.IN_FORCE]
+    assert consumers_at(agreed, noon(date(2026, 1, 15))) == [AgreementState.TO_COME]
+    assert consumers_at(agreed, noon(date(2028, 1, 1))) == []
+    assert consumers_at(ended) == []
+    assert consumers_at(ended, SUMMER - timedelta(seconds=1)) == [AgreementState.IN_FORCE]
+    assert consumers_at(rests) == [AgreementState.SUSPENDED]
+
+
+def test_the_command_to_subscribe_names_a_system_that_may_and_none_that_may_not() -> None:
+    agreed = both_approve(drafted_region())
+    rests = decide(agreed, Side.PROVIDER, DecisionKind.SUSPEND, at=SUMMER)
+    assert "subscribe shelters --as health-maps" in pages_of(agreed)["en/shelters.html"]
+    page = pages_of(rests)["en/shelters.html"]
+    assert "subscribe shelters --as SYSTEM" in page
+    assert "<br>suspended</td>" in page
 
 
 @pytest.mark.parametrize("contract", SAMPLE, ids=lambda contract: contract.dataset)

@@ -23,7 +23,7 @@ _PATHS: Final = {
     Reason.GROUP_REFUSED: "bus_group",
     Reason.ENTRY_ERASED: "ce_id",
 }
-"""Every reason that the fund gives, with the header concerned."""
+"""Every reason of `FUND_REASONS`, with the header concerned."""
 _ATTEMPT: Final = _ADDED[-1]
 
 

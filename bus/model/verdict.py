@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Envelope, RawRecord
@@ -107,6 +107,10 @@ _STAGES = {
     Reason.UNKNOWN_PREDECESSOR: Stage.FUND,
     Reason.ENTRY_ERASED: Stage.FUND,
 }
+FUND_REASONS: Final = frozenset(
+    {Reason.GROUP_REFUSED, *(reason for reason, stage in _STAGES.items() if stage is Stage.FUND)}
+)
+"""What the fund refuses a record for; a group is refused by enforcement too."""
 
 
 @unique

@@ -16,7 +16,7 @@ from bus.contracts.rules import Rule
 from bus.merge import Outcome
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Lane
-from bus.model.verdict import Reason, Stage
+from bus.model.verdict import FUND_REASONS, Reason, Stage
 from bus.observe import series
 from bus.observe.series import Duty, Series, Work
 from bus.requests.state import RequestState
@@ -52,7 +52,9 @@ def known_to_enforcement(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
         for agency in region.providers_of(dataset):
             for lane in Lane:
                 yield series.ACCEPTED, (agency, dataset, lane)
-            yield from _reasons(agency, dataset, in_fund=False)
+            for reason in Reason:
+                if reason.stage is not Stage.FUND:
+                    yield series.QUARANTINED, (agency, dataset, reason)
         rules = {rule for version in contract.schema_versions for rule in _rules(version.rules)}
         for rule, severity in sorted(rules):
             yield series.VIOLATIONS, (dataset, rule, severity)
@@ -82,7 +84,8 @@ def known_to_housekeeping(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]
     for dataset in snapshot.region.contracts:
         yield series.HELD, (dataset,)
         for agency in snapshot.region.providers_of(dataset):
-            yield from _reasons(agency, dataset, in_fund=True)
+            for reason in sorted(FUND_REASONS):
+                yield series.QUARANTINED, (agency, dataset, reason)
             yield series.REQUESTS_OPEN, (agency, dataset)
             yield series.REQUESTS_ESCALATED, (agency, dataset)
     for agreement in snapshot.region.agreements:
@@ -120,12 +123,6 @@ def readers_by_topic(snapshot: Snapshot) -> Readers:
 
 def _in_ms(window: Window) -> tuple[int, int]:
     return instant_ms(window.begins), instant_ms(window.ends)
-
-
-def _reasons(agency: str, dataset: str, *, in_fund: bool) -> Iterator[tuple[Series, Labels]]:
-    for reason in Reason:
-        if (reason.stage is Stage.FUND) == in_fund:
-            yield series.QUARANTINED, (agency, dataset, reason)
 
 
 def _rules(rules: Iterable[Rule]) -> Iterator[tuple[str, str]]:

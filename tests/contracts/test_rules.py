@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import get_args
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from bus.contracts.rules import CodeListRule, CodePeriod, Rule, fields_of, rules_for_version
+from bus.contracts.rules import (
+    CodeListRule,
+    CodePeriod,
+    Rule,
+    _RuleBase,
+    fields_of,
+    rules_for_version,
+)
 from bus.contracts.schema_reader import read_shape
 from bus.contracts.schema_shape import field_paths
 from bus.model.verdict import Severity
+from bus.texts import all_texts
 from tests.contracts.schemas_and_values import record_of
 
 RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
@@ -20,6 +29,13 @@ RULE: TypeAdapter[Rule] = TypeAdapter(Rule)
 def rule(**keys: object) -> Rule:
     defaults = {"id": "a-rule", "text": {"ru": "Требование", "en": "Demand"}, "field": "f"}
     return RULE.validate_python(defaults | keys)
+
+
+def test_every_kind_is_in_the_union_and_has_a_name_on_pages() -> None:
+    union = get_args(get_args(Rule)[0])
+    assert set(union) == set(_RuleBase.__subclasses__())
+    kinds = {get_args(one.model_fields["kind"].annotation)[0] for one in union}
+    assert {f"page.kind.{kind}" for kind in kinds} <= all_texts().keys()
 
 
 def test_severity_is_quarantine_unless_stated() -> None:

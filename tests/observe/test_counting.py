@@ -11,10 +11,19 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bus.catalogue.agreement import Agreement
 from bus.enforce.judge import judge
+from bus.fund import refuse
 from bus.fund.batch import BatchOutcome, FundBatch, FundRecord
 from bus.merge import Outcome
 from bus.model.record import Lane
-from bus.model.verdict import Quarantined, Reason, Severity, Stage, Verdict, Violation
+from bus.model.verdict import (
+    FUND_REASONS,
+    Quarantined,
+    Reason,
+    Severity,
+    Stage,
+    Verdict,
+    Violation,
+)
 from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.happenings import RecordsRefused, batch_enforced, group_funded
@@ -218,13 +227,16 @@ def test_the_fund_counts_what_arrived_and_what_it_refused() -> None:
         outcomes=(Outcome.INSERTED, Outcome.REPEAT, Outcome.CONFLICT),
     )
     group_funded([batch], [outcome], 0.004).tell(board, NOW_MS)
-    RecordsRefused(refusals=[(AGENCY, DATASET, Reason.CONFLICTING_VERSION)]).tell(board)
+    assert set(refuse._PATHS) == FUND_REASONS
+    refusals = [(AGENCY, DATASET, reason) for reason in FUND_REASONS]
+    RecordsRefused(refusals=refusals).tell(board)
     for kind in ("inserted", "repeat", "conflict"):
         assert value(board, "bus_fund_records_total", dataset=DATASET, outcome=kind) == 1
     assert value(board, "bus_fund_latency_seconds_count", dataset=DATASET) == 3
-    of = {"agency": AGENCY, "dataset": DATASET, "reason": "conflicting_version"}
-    assert value(board, "bus_records_quarantined_total", **of) == 1
-    assert set(samples(board)) == before
+    for reason in FUND_REASONS:
+        of = {"agency": AGENCY, "dataset": DATASET, "reason": reason}
+        assert value(board, "bus_records_quarantined_total", **of) == 1
+    assert set(samples(board)) == before, "each was born at 0"
 
 
 def test_a_new_catalogue_bears_what_it_adds_and_keeps_what_was_counted() -> None:

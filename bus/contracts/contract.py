@@ -100,7 +100,7 @@ class Example:
     sent_at: datetime
     """When it is taken to have come in; aware."""
     record: Mapping[str, object]
-    """Field → value as JSON writes it; fields left out are null."""
+    """Field → value as JSON writes it; left out: the field's default, or null."""
     refused: RefusedExample | None
 
 

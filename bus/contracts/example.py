@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from bus.contracts.compile import CompiledSchema
 from bus.contracts.contract import Contract, Example
+from bus.contracts.defaults import field_defaults, whole_record
 from bus.contracts.encode import encoder
-from bus.contracts.json_value import defaults_of, from_json
 from bus.contracts.schema_reader import read_shape
 from bus.model.verdict import Examined, Malformed
 
@@ -46,8 +46,7 @@ def judge_example(
     written = dict(example.record)
     if is_refused and example.refused is not None:
         written |= example.refused.change
-    values = from_json(shape, defaults_of(shape) | written)
-    assert isinstance(values, dict)
+    values = whole_record(shape, written, field_defaults(schema))
     value = encoder(schema, compiled.schema_id)(values)
     appended_ms = int(example.sent_at.timestamp() * _MS_PER_S)
     ordered = {name: values[name] for name in compiled.field_names}

@@ -14,7 +14,6 @@ from bus.contracts.schema_shape import (
     FloatShape,
     IntegerShape,
     MapShape,
-    NullShape,
     RecordShape,
     Resolution,
     Shape,
@@ -91,13 +90,3 @@ def _scalar(shape: IntegerShape | BinaryShape, value: object) -> object:
 
 def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
-
-
-def defaults_of(shape: RecordShape) -> dict[str, object]:
-    """Give null for every field of a record that may be null, so that it need not be written."""
-    return {
-        field.name: None
-        for field in shape.fields
-        if isinstance(field.shape, NullShape)
-        or (isinstance(field.shape, UnionShape) and NullShape() in field.shape.branches)
-    }

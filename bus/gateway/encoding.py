@@ -12,12 +12,11 @@ from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from bus.catalogue.snapshot import Snapshot, instant_ms, locked_schema_id
-from bus.client.rows import field_defaults
 from bus.contracts.contract import Contract
+from bus.contracts.defaults import field_defaults, whole_record
 from bus.contracts.encode import Encode, NotEncodable, encoder
-from bus.contracts.json_value import from_json
 from bus.contracts.schema_reader import read_shape
-from bus.contracts.schema_shape import Shape
+from bus.contracts.schema_shape import RecordShape
 from bus.enforce.judge import KEY_BYTES_MAX, VALUE_BYTES_MAX
 from bus.errors import Finding, Words
 from bus.gateway.endpoint import body_of
@@ -54,7 +53,7 @@ class Encoding:
 
     contract: Contract
     schema_id: int
-    shape: Shape
+    shape: RecordShape
     encode: Encode
     defaults: Mapping[str, object]
 
@@ -114,8 +113,7 @@ def _delivery(
     partition_of: Callable[[bytes], int],
     now: datetime,
 ) -> Delivery | list[Finding]:
-    values = from_json(encoding.shape, {**encoding.defaults, **given.value})
-    assert isinstance(values, dict), "a record's shape gives a record"
+    values = whole_record(encoding.shape, given.value, encoding.defaults)
     try:
         value = encoding.encode(values)
     except NotEncodable as problem:

@@ -33,7 +33,9 @@ class GivenAnswer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     records: Annotated[list[dict[str, JsonValue]], Field(min_length=1, max_length=RECORDS_MAX)] = (
-        Field(description="by the dataset's newest schema; fields left out are null")
+        Field(
+            description="by the dataset's newest schema; a field left out is its default, or null"
+        )
     )
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from bus.catalogue.snapshot import Projection, Snapshot, locked_schema_id
+from bus.contracts.defaults import field_defaults, whole_record
 from bus.contracts.encode import NotEncodable, encoder
-from bus.contracts.json_value import defaults_of, from_json
 from bus.contracts.schema_reader import read_shape
 from bus.enforce.judge import VALUE_BYTES_MAX
 from bus.errors import DocumentError, Finding
@@ -63,7 +63,7 @@ def judge_answer(
     """Judge and cut an answer.
 
     Args:
-        records: Values by field as JSON writes them; fields left out are null.
+        records: Values by field as JSON writes them; a field left out is its default, or null.
         request: What was asked.
         by: The answering system.
         projection: How the agreement's view is cut; None: it shows everything.
@@ -113,14 +113,14 @@ class _Judge:
         self._request, self._by, self._now_ms = request, by, now_ms
         self._projection, self._version = projection, snapshot.version
         self._shape = read_shape(newest.schema, where=str(request.dataset))
+        self._defaults = field_defaults(newest.schema)
         self._schema_id = locked_schema_id(region, request.dataset, newest.number)
         self._compiled = snapshot.schemas[self._schema_id].compiled
         self._encode = encoder(newest.schema, self._schema_id)
 
     def one(self, record: Mapping[str, object], place: str) -> Shown | Unfit | None:
         """Judge one record; None: it is sound, and the agreement does not show it."""
-        values = from_json(self._shape, {**defaults_of(self._shape), **record})
-        assert isinstance(values, Mapping), "a record stays one"
+        values = whole_record(self._shape, record, self._defaults)
         try:
             value = self._encode(values)
         except NotEncodable as problem:

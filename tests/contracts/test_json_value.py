@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bus.client.delivered import as_text
 from bus.contracts.encode import encoder
-from bus.contracts.json_value import defaults_of, from_json
+from bus.contracts.json_value import from_json
 from bus.contracts.schema_reader import read_shape
 from bus.contracts.value_check import find_misfits
 from tests.contracts.schemas_and_values import SCHEMA_ID, record_of, typed_records
@@ -43,8 +43,3 @@ def test_value_of_another_form_is_left_for_the_check_to_name(type_: object, valu
     read = from_json(shape, {"key": "k", "f": value})
     assert read == {"key": "k", "f": value}
     assert [finding.path for finding in find_misfits(shape, read, "")] == ["f"]
-
-
-def test_fields_that_may_be_null_need_not_be_written() -> None:
-    shape = read_shape(record_of(a=["null", "int"], b="int", c=[DAY, "null"]), where="record")
-    assert defaults_of(shape) == {"a": None, "c": None}

@@ -17,8 +17,9 @@ from bus.catalogue.schemas import complete_lock
 from bus.catalogue.snapshot import Snapshot, build_snapshot, locked_schema_id
 from bus.catalogue.views import view_of
 from bus.client.delivered import as_text
+from bus.client.rows import PreparedRow, RowEncoder
 from bus.client.subscription import feed_of
-from bus.contracts.contract import SchemaVersion
+from bus.contracts.contract import SchemaVersion, VersionSource
 from bus.contracts.encode import decoder
 from bus.gateway.cutting import loaded_records
 from bus.gateway.fund_versions import FundVersion
@@ -195,6 +196,37 @@ def test_an_answer_is_what_the_agreement_gives_and_nothing_more(case: Case) -> N
         )
         assert not isinstance(by_hand, Unfit), [str(one) for one in by_hand.findings]
         assert [read(one.value) for one in by_hand] == expected
+
+
+def test_a_field_left_out_of_an_answer_by_hand_is_what_it_is_when_left_out_of_a_row() -> None:
+    fields = [
+        {"name": "key", "type": "string"},
+        {"name": "note", "type": ["string", "null"], "default": "none said"},
+        {"name": "kind", "type": "string", "default": "day"},
+        {"name": "scan", "type": "bytes", "default": "AA=="},
+        {"name": "closed", "type": ["null", "int"], "default": None},
+    ]
+    case = Case(
+        schema={"type": "record", "name": "R", "fields": fields},
+        agreement=replace(AGREED, dataset=THINGS, fields=None, rows=(), providers=(AGENCY,)),
+        records=(),
+    )
+    snapshot = snapshot_of(case)
+    contract = replace(snapshot.region.contracts[THINGS], version_source=VersionSource.PUBLISHER)
+    row = {"key": "1", "scan": b"\1"}
+    published = RowEncoder(contract, locked_schema_id(snapshot.region, THINGS, 1)).prepare(row, 1)
+    answered = judge_answer(
+        [{"key": "1", "scan": "AQ=="}],
+        request=request_for(case, "1"),
+        by=SYSTEM,
+        projection=snapshot.cut_of(view_of(case.agreement, snapshot.region.contracts[THINGS])),
+        snapshot=snapshot,
+        now_ms=APPENDED_MS,
+    )
+    assert isinstance(published, PreparedRow)
+    assert not isinstance(answered, Unfit)
+    read = decoder(case.schema)
+    assert [read(one.value) for one in answered] == [read(published.value)]
 
 
 def test_an_agreement_that_closed_shows_no_answer_by_hand() -> None:

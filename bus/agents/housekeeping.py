@@ -66,7 +66,7 @@ async def keep_house(
     """Do all of it every ten seconds, for as long as the process lives."""
     house = _House(dsn=dsn, catalogue=catalogue, cluster=cluster, board=board, seals=seals)
     duties: Duties = {
-        # Why first: a checkpoint is promised each minute, however long the others take.
+        # Why first: a checkpoint is due each 30 seconds, however long the others take.
         Duty.TELL_NOTES: house.tell_notes,
         Duty.SIGN_CHECKPOINT: house.sign_checkpoint,
         Duty.REFUSE_HELD: house.refuse_held,

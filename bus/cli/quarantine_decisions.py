@@ -146,7 +146,7 @@ def discard(
     because: BecauseOption = "",
     json: JsonOption = False,
 ) -> None:
-    """Close entries that nobody needs: two posts must agree. The bytes stay to retention's end.
+    """Close entries that nobody needs: two posts must agree. The bytes stay until erased.
 
     A member of a correction group takes the whole group with it.
 

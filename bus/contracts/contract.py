@@ -20,7 +20,7 @@ ANSWER_WORKING_DAYS_MAX: Final = 30
 
 @unique
 class Status(StrEnum):
-    """How far a contract has come; only an active one may be in force."""
+    """How far a contract has come; records flow under an active and a deprecated one alone."""
 
     PROPOSED = "proposed"
     DRAFT = "draft"
@@ -74,7 +74,8 @@ class Sla:
     frequency_hours: float
     """At least one record, or a sign of life, in so many hours."""
     retention_days: float
-    """How long the history stays in the fund, days."""
+    """How long the history stays in the fund, days. A promise that is shown: the bus deletes
+    nothing by it, an entry goes when it is erased."""
     completeness_percent: float
     """Share of optional values that are given, 0 to 100."""
     validity_percent: float

@@ -45,10 +45,10 @@ from bus.wiring import Installation
 
 LOG_FOLDER: Final = "log"
 _DELIVERY_S: Final = 20.0
+"""How long consumers may take for what is accepted already."""
 _CLOSED_S: Final = 40.0
 """Four rounds of the fund worker's housekeeping."""
 _CLOSED_LOOK_S: Final = 0.5
-"""How long consumers may take for what is accepted already."""
 _LOOK_AGAIN_S: Final = 0.05
 _CANCEL_AGAIN_S: Final = 15.0
 """Longer than a supervisor takes to stop its workers."""

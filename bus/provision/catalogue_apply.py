@@ -166,10 +166,10 @@ async def _approved_region(
 ) -> tuple[Region, Mapping[str, bytes]]:
     """Read documents that nothing speaks against, down to the workers' own compilation.
 
-    Beside them those in force are given.
-
     Nor the catalogue in force: a key that signed records may be revoked, not removed, and what a
     side of an agreement decided may be followed by another decision only.
+
+    Returns: The region, and beside it the documents in force.
     """
     findings = lint(documents)
     try:

@@ -24,7 +24,7 @@ class DecisionKind(StrEnum):
     RELEASE = "release"
     """Send the original bytes through enforcement once more."""
     DISCARD = "discard"
-    """Let it be; the bytes stay to the end of retention."""
+    """Let it be; the bytes stay until its entry is erased."""
     REVEAL = "reveal"
     """Look at personal data."""
 

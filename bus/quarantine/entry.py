@@ -22,7 +22,7 @@ class QuarantineState(StrEnum):
     RESOLVED = "resolved"
     """The provider sent a new record that names it."""
     DISCARDED = "discarded"
-    """Two persons decided that it is not needed; the bytes stay to the end of retention."""
+    """Two persons decided that it is not needed; the bytes stay until its entry is erased."""
     SUPERSEDED = "superseded"
     """The same inbound record was accepted as well, in a crash during a catalogue swap."""
 
@@ -53,7 +53,8 @@ class QuarantineEntry:
     """The provider's, in their order, without those that the bus added."""
     value: bytes | None = field(repr=False)
     appended_ms: int
-    """LogAppendTime of the inbound record, milliseconds since 1970 UTC."""
+    """LogAppendTime of the inbound record, milliseconds since 1970 UTC; of one that the fund
+    refused that of the accepted record."""
     attempt: int = 0
     """How often it had been released when it was set aside."""
     refused_by_fund: bool = False

@@ -5,7 +5,8 @@ Behind the provider's headers stand, in this order,
 
     bus_in          place of the inbound record
     bus_catalogue   version that it was tried against; enforcement waits until it has that one
-    bus_appended    its LogAppendTime, milliseconds since 1970 UTC
+    bus_appended    its LogAppendTime, milliseconds since 1970 UTC; of a record that the fund
+                    refused that of the accepted record
     bus_attempt     how often the record was released, this time included, from 1
 
 so that enforcement judges what lay in the inbound topic, under the catalogue of today.
@@ -35,7 +36,7 @@ class ReleasedRecord:
     partition: int
     offset: int
     timestamp: int
-    """The inbound record's LogAppendTime: keys and schemas are judged as of then."""
+    """As `bus_appended` has it: keys and schemas are judged as of then."""
     key: bytes | None = field(repr=False)
     value: bytes | None = field(repr=False)
     headers: Headers = field(repr=False)

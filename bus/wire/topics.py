@@ -9,9 +9,11 @@
     ask.<agency>              data requests that a provider has to answer; its systems read it
     reply.<agency>            that an answer is there, for the agency whose system asked
     positions.<agency>        how far its connectors are in their sources; its systems write it
-    control.<name>            the catalogue, refusals of the fund and of the gate, the audit log and
-                              its checkpoints, erasures; written by the bus alone
-    _schemas                  schemas in Confluent's format, for readers that expect a registry
+    control.<name>            the fund's refusals, the audit log and its checkpoints, erasures, all
+                              written by the bus alone; the catalogue and the gate's refusals,
+                              written by the administrator alone
+    _schemas                  schemas in Confluent's format, for readers that expect a registry;
+                              written by the administrator alone
 
 Source: design of the bus, ADR-0004.
 """
@@ -35,7 +37,7 @@ AUDIT_PARTITIONS: Final = 4
 ERASURES: Final = "control.erasures"
 """Which entries were erased, so that it can be done again when an older database is restored."""
 CHECKPOINTS: Final = "control.checkpoints"
-"""What all trees came to, signed, one record at least each minute; every system may read it."""
+"""What all trees came to, signed, one record each 30 seconds; every system may read it."""
 SCHEMAS: Final = "_schemas"
 ENFORCE_GROUP: Final = "bus.enforce"
 """Consumer group whose committed offsets say how far enforcement has come."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import typer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from typer.core import TyperGroup
 
 from bus.cli.main import app
@@ -18,7 +19,7 @@ from bus.model.identifiers import AgencyCode, DatasetCode, KeyId, RecordId, Syst
 from bus.model.record import Envelope, Lane, Operation
 from bus.observe.explain import Explanation, Subject, codes, explain_all
 from bus.observe.series import ALL
-from bus.settings import KafkaSettings, PostgresSettings, Settings
+from bus.settings import Settings
 from bus.texts import Language, text
 from bus.wire import headers, topics
 from bus.wire.frame import frame
@@ -132,18 +133,29 @@ def settings() -> str:
         "| Variable | Default | Meaning |",
         "|---|---|---|",
         *_settings_rows("BUS_", Settings),
-        *_settings_rows("BUS_KAFKA__", KafkaSettings),
-        *_settings_rows("BUS_POSTGRES__", PostgresSettings),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _settings_rows(prefix: str, model: type[BaseModel]) -> Iterator[str]:
+    """List the plain settings of a model, then those of the models that it holds."""
+    nested = {name: _model_of(field) for name, field in model.model_fields.items()}
     for name, field in model.model_fields.items():
-        if name in {"kafka", "postgres"}:
-            continue
-        default = "required" if field.is_required() else field.default
-        yield f"| `{prefix}{name.upper()}` | {default} | {field.description} |"
+        if nested[name] is None:
+            default = "required" if field.is_required() else field.default
+            shown = "none" if default is None else default
+            yield f"| `{prefix}{name.upper()}` | {shown} | {field.description} |"
+    for name, inner in nested.items():
+        if inner is not None:
+            yield from _settings_rows(f"{prefix}{name.upper()}__", inner)
+
+
+def _model_of(field: FieldInfo) -> type[BaseModel] | None:
+    """Give the model that a setting is made of; None: it is a plain one."""
+    types = (field.annotation, *get_args(field.annotation))
+    return next(
+        (one for one in types if isinstance(one, type) and issubclass(one, BaseModel)), None
+    )
 
 
 def commands() -> str:

@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from types import ModuleType
+from typing import get_args
 
 import pytest
+from pydantic import BaseModel
 
 from bus.model.verdict import Reason
+from bus.settings import Settings
 from bus.texts import Language, all_texts
 from tests.factories import ROOT
 
@@ -35,6 +39,28 @@ def test_a_reference_page_says_what_the_code_does(page: str) -> None:
     module = generator()
     written = (ROOT / "docs/reference" / page).read_text(encoding="utf-8")
     assert written == module.NOTE + module.PAGES[page](), "run `make reference`"
+
+
+def leaves(model: type[BaseModel], prefix: str = "BUS_") -> Iterator[str]:
+    """Name the environment variable of every setting that is not made of others."""
+    for name, field in model.model_fields.items():
+        inner = [
+            one
+            for one in (field.annotation, *get_args(field.annotation))
+            if isinstance(one, type) and issubclass(one, BaseModel)
+        ]
+        variable = f"{prefix}{name.upper()}"
+        if inner:
+            yield from leaves(inner[0], f"{variable}__")
+        else:
+            yield variable
+
+
+def test_every_setting_is_described_and_nothing_that_is_none() -> None:
+    page = (ROOT / "docs/reference/settings.md").read_text(encoding="utf-8")
+    described = re.findall(r"^\| `(BUS_\w+)` \|", page, re.MULTILINE)
+    assert sorted(described) == sorted(leaves(Settings))
+    assert "BUS_GATEWAY__URL" in described
 
 
 def test_every_text_stands_in_both_languages_with_the_same_values_put_in() -> None:

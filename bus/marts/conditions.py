@@ -1,4 +1,4 @@
-"""What an agreement gives, as a condition on a row in SQL. Pure.
+"""What an agreement gives, as a condition on a row in SQL: written here, asked elsewhere.
 
 It means the same as `bus.catalogue.agreement.matches` and `bus.route.plan` do for a view's topic,
 and holds to the moment: the term is compared with the clock at each row, so that neither a long

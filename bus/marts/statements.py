@@ -1,4 +1,4 @@
-"""The statements that make one dataset's part of a mart: two views and a function. Pure.
+"""The statements that make one dataset's part of a mart, two views and a function; written only.
 
 Each row is looked at once. Where agreements give other fields, a field is shown if an agreement
 that grants it gives the row: never a field of the one with a row of the other.

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Final
 
-from bus.contracts.rule_source import PATTERN_TEXT_MAX
+from bus.agents.housekeeping import NOTICED_WITHIN
 from bus.enforce.judge import KEY_BYTES_MAX, VALUE_BYTES_MAX
-from bus.model.record import GROUP_RECORDS_MAX
 from bus.model.verdict import Reason
 from bus.texts import Language, text
 from bus.wire.groups import GROUP_BYTES_MAX
@@ -38,13 +41,83 @@ def test_the_reason_of_large_headers_names_their_number_too() -> None:
         assert f" {HEADERS_MAX}." in text(f"reason.{Reason.HEADERS_TOO_LARGE}", language)
 
 
-def test_table_of_limits_names_them_too() -> None:
+TABLE: Final = {
+    "value of a record": "{VALUE_BYTES_MAX KiB}",
+    "key of a record": "{KEY_BYTES_MAX} bytes",
+    "headers of a record": "{HEADERS_BYTES_MAX KiB}, {HEADERS_MAX} of them",
+    "text that a pattern rule searches": "{PATTERN_TEXT_MAX} characters",
+    "parts of a bad value that are looked at to explain it": "{STEPS_MAX}",
+    "leaves of a signed batch": "{BATCH_LEAVES_MAX}",
+    "records of a group, and bytes": "2 to {GROUP_RECORDS_MAX}, {GROUP_BYTES_MAX KiB}",
+    "records of a partition batch": "{BATCH_RECORDS_MAX}",
+    "batches in flight in enforcement": "{IN_FLIGHT_BATCHES_MAX}",
+    "records of a release page": "{PAGE_RECORDS_MAX}",
+    "records of a fund transaction": "{TRANSACTION_RECORDS_MAX} and one batch",
+    "a held record waits": "{HELD_MAX days}",
+    "records of one entry that wait": "{HELD_PER_ENTRY_MAX}",
+    "pages of one duty in a round of housekeeping": "{PAGES_MAX}",
+    "entries of a page of a standing view's begin": "{PAGE_ENTRIES}",
+    "records of a page of the outbox": (
+        "{PAGE_RECORDS_MAX}, or {PAGE_VALUES_BYTES_MAX MiB} of values"
+    ),
+    "records of a page of a first load": (
+        "{PAGE_RECORDS_MAX}, or {PAGE_VALUES_BYTES_MAX MiB} of values"
+    ),
+    "requests for first loads at once, and of one system": "{AT_ONCE_MAX}, {AT_ONCE_OF_ONE_MAX}",
+    "a data request, its key, its search": (
+        "{BODY_BYTES_MAX KiB}, {KEY_BYTES_MAX} bytes, {SEARCH_FIELDS_MAX} fields"
+    ),
+    "records of an answer, entries that a search meets": "{RECORDS_MAX}, {CANDIDATES_MAX}",
+    "data requests at once, of one system, open of one": (
+        "{AT_ONCE_MAX}, {AT_ONCE_OF_ONE_MAX}, {OPEN_OF_ONE_MAX}"
+    ),
+    "time for a provider's answer": "{ANSWER_WORKING_DAYS_MAX} working days",
+    "sessions of one consumer's mart at once": "{CONNECTIONS_MAX}",
+    "leaves of one tree that a checkpoint takes in": "{LEAVES_MAX}",
+    "notes sealed at once, and pages of them in a round": "{NOTES_AT_ONCE}, {PAGES_MAX}",
+    "requests to publish at once, and of one system": "{AT_ONCE_MAX}, {AT_ONCE_OF_ONE_MAX}",
+    "records of a request to publish, bytes, seconds": (
+        "{RECORDS_MAX}, {BODY_BYTES_MAX MiB}, {BODY_S_MAX} s"
+    ),
+    "readers of feeds at once, and of one system": "{AT_ONCE_MAX}, {AT_ONCE_OF_ONE_MAX}",
+    "consumers that read for them": "{READERS_MAX}",
+    "requests of one system": "{REQUESTS_PER_S} a second, {AT_ONCE_MAX} at once",
+    "connections to the gateway; idle; one request": (
+        "{CONNECTIONS_MAX}; {IDLE_S_MAX} s; {REQUEST_S_MAX} s"
+    ),
+    "an idempotency key is remembered": "{KEPT_HOURS} hours",
+    "a signed request is valid": "{VALID_S} s",
+    "an agency's clock ahead of the broker's": "{EVENT_TIME_AHEAD_MAX_MS minutes}",
+}
+"""Row → its limit, of constants that the modules named beside it hold."""
+NOTICED: Final = "a new topic or catalogue is noticed within"
+"""No one constant: what several take together, of which housekeeping waits twice."""
+UNITS: Final = {"KiB": 1024, "MiB": 1024 * 1024, "minutes": 60_000}
+
+
+def amount(modules: Sequence[ModuleType], name: str, unit: str) -> str:
+    """Write a constant that at least one of the modules has, and all that have it alike."""
+    (value,) = {vars(module)[name] for module in modules if name in vars(module)}
+    if isinstance(value, timedelta):
+        value = value / timedelta(**{unit: 1})
+    number, rest = divmod(value, UNITS.get(unit, 1))
+    assert rest == 0, name
+    return f"{number:,.0f} {unit}".strip()
+
+
+def test_the_table_of_limits_names_what_the_modules_beside_it_hold() -> None:
     table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Limits")[2]
-    rows = dict(re.findall(r"^\| ([^|]+) \| ([^|]+) \|", table, re.MULTILINE))
-    assert rows["value of a record"] == f"{VALUE_BYTES_MAX // 1024} KiB"
-    assert rows["key of a record"] == f"{KEY_BYTES_MAX} bytes"
-    assert rows["headers of a record"] == f"{HEADERS_BYTES_MAX // 1024} KiB, {HEADERS_MAX} of them"
-    assert rows["records of a group, and bytes"] == (
-        f"2 to {GROUP_RECORDS_MAX}, {GROUP_BYTES_MAX // 1024} KiB"
-    )
-    assert rows["text that a pattern rule searches"] == f"{PATTERN_TEXT_MAX:,} characters"
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)[1:]
+    assert {row for row, _, _ in rows} == {*TABLE, NOTICED}
+    for row, limit, where in rows:
+        if row == NOTICED:
+            assert limit == f"{NOTICED_WITHIN.total_seconds() / 2:.0f} s"
+            continue
+        modules = [
+            import_module(file.removesuffix(".py").replace("/", "."))
+            for file in re.findall(r"`([^`]+)`", where)
+        ]
+        told = TABLE[row]
+        for part, name, unit in re.findall(r"(\{(\w+) ?(\w*)\})", told):
+            told = told.replace(part, amount(modules, name, unit))
+        assert limit == told, row

@@ -13,35 +13,22 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
-
 from bus.agents.transport import PartitionBatch
-from bus.errors import BusError
-from bus.process.exit_codes import EXIT_UNAVAILABLE, exit_code_of
+from bus.process.exit_codes import exit_code_of, traced
 
 logger = logging.getLogger(__name__)
 
 
 def stop_process(where: str, problem: BaseException) -> None:
     """Tell of a fault and end at once, without the clean-up that would commit positions."""
-    is_outage = _is_outage(problem)
-    code = EXIT_UNAVAILABLE if is_outage else exit_code_of(problem)
-    # Why no traceback for these: their text says what is wrong, and it is not this process.
-    trace = None if is_outage or isinstance(problem, BusError) else problem
+    code = exit_code_of(problem)
     logger.critical(
-        "worker.stopped where=%s exit=%d problem=%s", where, code, problem, exc_info=trace
+        "worker.stopped where=%s exit=%d problem=%s", where, code, problem, exc_info=traced(problem)
     )
     for handler in logging.getLogger().handlers:
         handler.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _is_outage(problem: BaseException) -> bool:
-    """Tell whether brokers are away or not agreed, which another start mends when they are back."""
-    return isinstance(problem, KafkaTimeoutError) or (
-        isinstance(problem, KafkaError) and problem.retriable
-    )
 
 
 @contextmanager

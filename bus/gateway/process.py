@@ -27,7 +27,7 @@ from bus import registry
 from bus.audit.note import Note, Read
 from bus.audit.notes import note, note_read
 from bus.catalogue.parties import BUS
-from bus.errors import BusError, DocumentError, Unavailable
+from bus.errors import DocumentError, Unavailable
 from bus.gateway.admission import Admission
 from bus.gateway.application import application
 from bus.gateway.carrier import Carrier
@@ -46,7 +46,7 @@ from bus.local.gateway_place import choose_gateway_place
 from bus.local.layout import Layout
 from bus.postgres.pool import SessionPool
 from bus.process.ending import listen_for_the_end, told_to_end
-from bus.process.exit_codes import exit_code_of
+from bus.process.exit_codes import exit_code_of, traced
 from bus.process.lock import alone
 from bus.process.log import configure_logging
 from bus.settings import read_settings
@@ -267,10 +267,11 @@ def main() -> None:
     try:
         asyncio.run(run(Installation(read_settings())))
     except Exception as problem:
-        # Why no traceback for the bus's own errors: their text says what to do.
-        trace = None if isinstance(problem, BusError) else problem
-        logger.critical("gateway.stopped problem=%s", problem, exc_info=trace)
-        sys.exit(exit_code_of(problem))
+        code = exit_code_of(problem)
+        logger.critical(
+            "gateway.stopped exit=%d problem=%s", code, problem, exc_info=traced(problem)
+        )
+        sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from bus import __version__
 from bus.audit.note import Note
 from bus.audit.notes import note_at
 from bus.catalogue.snapshot import Snapshot
-from bus.errors import BusError, DocumentError, Unavailable
+from bus.errors import DocumentError, Unavailable
 from bus.kafka.administration import connect_admin
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.keeper.keeping import RightsKeeper
@@ -33,7 +33,7 @@ from bus.observe.report import WorkerReport, announced
 from bus.observe.series import Change, Series
 from bus.observe.server import serving
 from bus.process.ending import listen_for_the_end, told_to_end
-from bus.process.exit_codes import exit_code_of
+from bus.process.exit_codes import exit_code_of, traced
 from bus.process.lock import alone
 from bus.process.log import configure_logging
 from bus.settings import read_settings
@@ -169,10 +169,11 @@ def main(arguments: list[str]) -> None:
     try:
         asyncio.run(run(Installation(read_settings()), restarts=restarts))
     except Exception as problem:
-        # Why no traceback for the bus's own errors: their text says what to do.
-        trace = None if isinstance(problem, BusError) else problem
-        logger.critical("keeper.stopped problem=%s", problem, exc_info=trace)
-        sys.exit(exit_code_of(problem))
+        code = exit_code_of(problem)
+        logger.critical(
+            "keeper.stopped exit=%d problem=%s", code, problem, exc_info=traced(problem)
+        )
+        sys.exit(code)
 
 
 if __name__ == "__main__":

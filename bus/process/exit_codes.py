@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from bus.errors import DocumentError, Fenced, Unavailable
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from bus.errors import BusError, DocumentError, Fenced, Unavailable
 
 EXIT_UNAVAILABLE: Final = 69
 """Kafka or PostgreSQL does not answer."""
@@ -26,4 +28,16 @@ def exit_code_of(problem: BaseException) -> int:
         case DocumentError():
             return EXIT_CONFIGURATION
         case _:
-            return EXIT_FAULT
+            return EXIT_UNAVAILABLE if _is_outage(problem) else EXIT_FAULT
+
+
+def traced(problem: BaseException) -> BaseException | None:
+    """Give what a log shows of a fault beside its text; None: the text says what is wrong."""
+    return None if isinstance(problem, BusError) or _is_outage(problem) else problem
+
+
+def _is_outage(problem: BaseException) -> bool:
+    """Tell whether brokers are away or not agreed, which another start mends when they are back."""
+    return isinstance(problem, KafkaTimeoutError) or (
+        isinstance(problem, KafkaError) and problem.retriable
+    )

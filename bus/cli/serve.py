@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bus.cli.context import installation
+from bus.observe.doors import wanted_here
 from bus.process.log import configure_logging
 from bus.supervise.role import Door, Role
 from bus.supervise.supervisor import Slot, Supervisor
@@ -42,16 +43,16 @@ def serve(
         if service in {Service.ALL, Service(role.value)}
         for number in range(workers)
     ]
-    slots += [
-        Slot(role=door, number=0) for door in Door if service in {Service.ALL, Service(door.value)}
-    ]
+    doors = [door for door in Door if service in {Service.ALL, Service(door.value)}]
+    slots += [Slot(role=door, number=0) for door in doors]
     configure_logging("supervisor")
     settings = installation().settings
     supervisor = Supervisor(
         slots,
         environment={"BUS_HOME": str(settings.home.absolute())},
     )
-    asyncio.run(_until_told_to_stop(supervisor))
+    with wanted_here(settings.home, doors):
+        asyncio.run(_until_told_to_stop(supervisor))
 
 
 async def _until_told_to_stop(supervisor: Supervisor) -> None:

@@ -58,6 +58,9 @@ def _print(found: Status, at: datetime) -> None:
         ),
         [_worker_row(worker, at) for worker in found.workers],
     )
+    for door in found.doors:
+        if not door.runs:
+            _say("status.door_down", door=door.name)
     if found.kafka is not None:
         _print_roles(found.kafka)
     if found.fund is not None:

@@ -33,6 +33,7 @@ from bus.fund.layout import Layouts, layouts_of
 from bus.kafka.administration import connect_admin
 from bus.local import Engines
 from bus.model.identifiers import AgencyCode, SystemCode
+from bus.observe.doors import wanted_here
 from bus.provision.agreement_decision import approve_all
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.provision.noted import enrol_noted
@@ -199,7 +200,8 @@ async def at_work(stage: Stage, engines: Engines) -> AsyncIterator[Helpers]:
         for receipts in stage.flow.receipts
     ]
     try:
-        yield Helpers(tasks)
+        with wanted_here(home, Door):
+            yield Helpers(tasks)
     finally:
         await _ended(tasks)
 

@@ -44,12 +44,14 @@ from bus.gateway.tail import Tail
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.local.gateway_place import choose_gateway_place
 from bus.local.layout import Layout
+from bus.observe.doors import open_here
 from bus.postgres.pool import SessionPool
 from bus.process.ending import listen_for_the_end, told_to_end
 from bus.process.exit_codes import exit_code_of, traced
 from bus.process.lock import alone
 from bus.process.log import configure_logging
 from bus.settings import read_settings
+from bus.supervise.role import Door
 from bus.texts import message
 from bus.wire.signature import BatchSigner
 from bus.wiring import Installation
@@ -245,7 +247,8 @@ async def run(installation: Installation) -> None:
     listen_for_the_end(stopping)
     with _alone(installation.home):
         async with serving(installation) as fault:
-            await told_to_end(stopping, fault)
+            with open_here(installation.home, Door.GATEWAY):
+                await told_to_end(stopping, fault)
     logger.info("gateway.ended")
 
 

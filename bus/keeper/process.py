@@ -27,6 +27,7 @@ from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.keeper.keeping import RightsKeeper
 from bus.local.layout import Layout
 from bus.observe import series
+from bus.observe.doors import open_here
 from bus.observe.known import Labels
 from bus.observe.meter import Meter
 from bus.observe.report import WorkerReport, announced
@@ -62,7 +63,8 @@ async def run(installation: Installation, *, restarts: int = 0) -> None:
     taken = partial(message, "error.keeper.runs_already", home=home)
     with alone(Layout.of(home).run / "keeper.lock", lambda pid: DocumentError(taken(pid=pid))):
         async with _keeping(installation, restarts) as fault:
-            await told_to_end(stopping, fault)
+            with open_here(home, Door.KEEPER):
+                await told_to_end(stopping, fault)
     logger.info("keeper.ended")
 
 

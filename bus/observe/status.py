@@ -20,6 +20,7 @@ from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
 from bus.local.private_files import READABLE_FILE, write_file
+from bus.observe.doors import DoorStatus, door_statuses
 from bus.observe.log_ends import LogEnds
 from bus.observe.report import WorkerReport, announced_targets, ask
 from bus.observe.standing import Standing, read_standing
@@ -87,6 +88,8 @@ class Status:
     fund_down: str | None
     """Why the data fund tells nothing; None: it does."""
     workers: tuple[WorkerStatus, ...]
+    doors: tuple[DoorStatus, ...]
+    """Gateway and keeper, as far as they are to run on this host."""
     law: LastCheck | None
     """None: it was never checked."""
 
@@ -97,13 +100,14 @@ class Status:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether every role has workers, every worker is well, and the law held."""
+        """Whether every role has workers, every process is there and well, and the law held."""
         return (
             self.is_available
             and self.kafka is not None
             and self.kafka.catalogue is not None
             and all(role.workers for role in self.kafka.roles)
             and all(one.report is not None and one.report.is_healthy for one in self.workers)
+            and all(one.runs for one in self.doors)
             and (self.law is None or self.law.holds)
         )
 
@@ -135,6 +139,7 @@ async def read_status(
             WorkerStatus(name=target.name, report=report)
             for target, report in zip(targets, reports, strict=True)
         ),
+        doors=door_statuses(home),
         law=read_check(home),
     )
 

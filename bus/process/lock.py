@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from bus.errors import BusError
 
 
@@ -33,3 +35,19 @@ def alone(path: Path, refusal: Callable[[str], BusError]) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether a process holds a lock file, without touching the lock.
+
+    Why not by trying: a process that wants it at this moment would be refused.
+    """
+    try:
+        holder = psutil.Process(int(path.read_text(encoding="ascii")))
+        if holder.uids().effective != path.stat().st_uid:
+            return False  # another process has the number by now
+        return str(path.resolve()) in {opened.path for opened in holder.open_files()}
+    except psutil.AccessDenied:
+        return True  # it is there, and whose files it has open only its own user may see
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return False

@@ -167,7 +167,7 @@ async def _look(entry: str, grounds: Grounds | None) -> _Found | None:
         return _Found(
             entry=detail,
             decisions=await decisions.decisions_of(entry),
-            answered_by=await decisions.answer_of(entry),
+            answered_by=await decisions.resolved_by(entry),
             record=see(original, detail.dataset, region(), reveal=grounds is not None),
         )
     finally:

@@ -15,7 +15,6 @@ import psycopg
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import InvariantBroken
 from bus.fund.account import Account, open_counters, tally
-from bus.fund.answers import answers_of, answers_of_held
 from bus.fund.batch import Arrival, BatchOutcome, FundBatch, Refusal
 from bus.fund.change import Change
 from bus.fund.copying import QUERIES
@@ -23,6 +22,7 @@ from bus.fund.deciding import AloneNeeded, decided, refusals_of, take_alone
 from bus.fund.entries import held_arrival
 from bus.fund.layout import DatasetLayout, Layouts
 from bus.fund.refuse import refuse, untold
+from bus.fund.resolutions import resolutions_of, resolutions_of_held
 from bus.fund.rows import EntryMoved, write_change
 from bus.fund.standing import tell_changes
 from bus.merge import Outcome
@@ -30,7 +30,7 @@ from bus.model.identifiers import DatasetCode
 from bus.model.verdict import Reason
 from bus.postgres.positions import Span, TopicPartition, coalesce, fenced, read_positions
 from bus.postgres.session import BY_INDEX, Session, connect, translated
-from bus.quarantine.answers import note_answers
+from bus.quarantine.resolutions import note_resolutions
 from bus.texts import message
 
 HELD_REFUSED_MAX: Final = 200
@@ -199,9 +199,9 @@ class FundStore:
         return changes
 
     async def _write(self, change: Change, layout: DatasetLayout, account: Account) -> None:
-        answers = await answers_of_held(self._session, layout.dataset, change.released)
+        resolutions = await resolutions_of_held(self._session, layout.dataset, change.released)
         await write_change(self._session, change, layout)
-        await note_answers(self._session, [*answers_of(change.history), *answers])
+        await note_resolutions(self._session, [*resolutions_of(change.history), *resolutions])
         account.history.update(tally((*change.history, *change.released)))
         account.repeats.update(tally(change.repeats))
         account.held.update(tally(change.held))

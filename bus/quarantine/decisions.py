@@ -207,10 +207,10 @@ class DecisionStore:
             found = await self._session.execute(QUERIES.get("decisions_of"), _place(quarantine_id))
             return tuple(map(_decision, await found.fetchall()))
 
-    async def answer_of(self, quarantine_id: str) -> str | None:
-        """Tell the id of the record in the fund that names this entry as answered."""
-        async with translated(message("doing.quarantine.answers")):
-            found = await self._session.execute(QUERIES.get("answer_of"), _place(quarantine_id))
+    async def resolved_by(self, quarantine_id: str) -> str | None:
+        """Tell the id of the record in the fund that resolves this entry."""
+        async with translated(message("doing.quarantine.resolutions")):
+            found = await self._session.execute(QUERIES.get("resolved_by"), _place(quarantine_id))
             row = await found.fetchone()
         return None if row is None else str(row[0])
 

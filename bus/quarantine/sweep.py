@@ -57,7 +57,7 @@ async def sweep(session: Session, datasets: Container[DatasetCode], after: Place
             statement = QUERIES.get("close_superseded", history=history)
             closed += (await session.execute(statement, _columns(places))).rowcount
     everywhere = [place for places in of_dataset.values() for place in places]
-    statement = QUERIES.get("close_answered")
+    statement = QUERIES.get("close_resolved")
     closed += (await session.execute(statement, _columns(everywhere))).rowcount
     last = rows[-1][:3]
     return Swept(closed=closed, next_after=last if len(rows) == SWEPT_AT_ONCE else None)

@@ -287,7 +287,7 @@ async def test_a_resubmission_in_the_fund_resolves_its_entry_once(
     assert (await keeper.sweep({SCHOOLS})).closed == 0
     assert (await custody.state(faulty))[0] == "resolved"
     assert (await custody.state(OTHER))[0] == "open"
-    assert await decisions.answer_of(quarantine_id(faulty)) == record("1", 2).record_id
+    assert await decisions.resolved_by(quarantine_id(faulty)) == record("1", 2).record_id
 
 
 async def test_an_answer_counts_only_for_what_came_before_it(
@@ -302,11 +302,11 @@ async def test_an_answer_counts_only_for_what_came_before_it(
     await store.apply([batch(0, early, before, headers=[header])])
     await custody.take(entry(faulty))
     assert (await keeper.sweep({SCHOOLS})).closed == 0
-    assert await decisions.answer_of(quarantine_id(faulty)) is None
+    assert await decisions.resolved_by(quarantine_id(faulty)) is None
     answer, other = record("1", 3), replace(record("2", 1), appended_ms=early.appended_ms)
     await store.apply([batch(2, answer, other, headers=[header])])
     assert (await keeper.sweep({SCHOOLS})).closed == 1
-    assert await decisions.answer_of(quarantine_id(faulty)) == answer.record_id
+    assert await decisions.resolved_by(quarantine_id(faulty)) == answer.record_id
 
 
 async def test_a_held_record_answers_when_it_joins(

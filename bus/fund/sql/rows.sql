@@ -33,7 +33,7 @@ SELECT agency, key, version, record_id, operation, supersedes, schema_id, value,
     catalogue, accepted_topic, accepted_partition, accepted_offset
 FROM gone
 
--- name: held_answers
+-- name: held_resolutions
 SELECT held.agency, held.record_id, held.bus_in, held.appended_ms, header.value
 FROM unnest(%(agencies)b::text[], %(keys)b::text[], %(versions)b::int8[])
     AS wanted(agency, key, version)

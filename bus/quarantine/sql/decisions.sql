@@ -88,14 +88,14 @@ WHERE decided.topic = %(topic)s AND decided.partition = %(partition)s
   AND decided."offset" = %(offset)s
 ORDER BY decision.number
 
--- name: answer_of
+-- name: resolved_by
 SELECT answer.record_id
 FROM bus.quarantine_answers AS answer
 JOIN bus.quarantine AS kept USING (topic, partition, "offset")
 WHERE topic = %(topic)s AND partition = %(partition)s AND "offset" = %(offset)s
   AND answer.appended_at > kept.appended_at
 
--- name: note_answers
+-- name: note_resolutions
 INSERT INTO bus.quarantine_answers AS kept (
     topic, partition, "offset", record_id, bus_in, appended_at
 )
@@ -128,7 +128,7 @@ WHERE kept.topic = wanted.topic AND kept.partition = wanted.partition
   AND past.record_id = kept.record_id
   AND past.bus_in = kept.topic || '/' || kept.partition || '/' || kept."offset"
 
--- name: close_answered
+-- name: close_resolved
 UPDATE bus.quarantine AS kept
 SET state = 'resolved', state_at = now()
 FROM unnest(%(topics)s::text[], %(partitions)s::int4[], %(offsets)s::int8[])

@@ -1,7 +1,7 @@
-"""Resubmissions: records of the fund that name the quarantined record which they answer.
+"""Resubmissions: records of the fund that name the quarantined record which they resolve.
 
 The fund notes them in its own transaction; the entry is closed by the clock, for the row may come
-later than its answer.
+later than what resolves it.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ _INT8_END: Final = 2**63
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """A record of the fund, and the entry that it answers."""
+class Resolution:
+    """A record of the fund, and the entry that it resolves."""
 
     place: Position
-    """The answered entry's."""
+    """The resolved entry's."""
     record_id: RecordId
     bus_in: str
-    """Place of the answering record in its inbound topic."""
+    """Place of the resolving record in its inbound topic."""
     appended_ms: int
     """When it was accepted, in milliseconds since 1970 UTC."""
 
 
-async def note_answers(session: Session, answers: Sequence[Answer]) -> None:
-    """Note answers within the caller's transaction; of several to one entry the latest counts.
+async def note_resolutions(session: Session, resolutions: Sequence[Resolution]) -> None:
+    """Note resolutions within the caller's transaction; of several to one entry the latest counts.
 
-    So that one which came before the entry, and answers nothing, does not keep out one that does.
-    A place that no record can have answers nothing.
+    So that one which came before the entry, and resolves nothing, does not keep out one that does.
+    A place that no record can have resolves nothing.
     """
-    latest = {one.place: one for one in sorted(answers, key=lambda one: one.appended_ms)}
+    latest = {one.place: one for one in sorted(resolutions, key=lambda one: one.appended_ms)}
     real = [
         latest[place]
         for place in sorted(latest, key=str)  # in one order, for another worker may do the same
@@ -55,4 +55,4 @@ async def note_answers(session: Session, answers: Sequence[Answer]) -> None:
         "bus_ins": [one.bus_in for one in real],
         "appended_ms": [one.appended_ms for one in real],
     }
-    await session.execute(QUERIES.get("note_answers"), named)
+    await session.execute(QUERIES.get("note_resolutions"), named)

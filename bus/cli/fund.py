@@ -11,10 +11,10 @@ import typer
 
 from bus.cli.context import installation, language, now, region
 from bus.cli.output import JsonOption, heading, headings, print_json, print_table, tell
-from bus.fund.answer import Answer, answer
 from bus.fund.asof import ROWS_MAX, AsOf
 from bus.fund.layout import layouts_of
 from bus.fund.past import PastReader
+from bus.fund.past_answer import Answer, answer
 from bus.fund.reader import FundReader
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.postgres.session import as_json

@@ -10,11 +10,11 @@ from typing import Final, cast
 import psycopg
 from psycopg import sql
 
-from bus.fund.answer import answer
 from bus.fund.asof import AsOf
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout
 from bus.fund.past import PastReader
+from bus.fund.past_answer import answer
 from bus.fund.search import condition, parameters
 from bus.gateway.fund_versions import FUND_CONSUMER, FundVersion, version_of
 from bus.gateway.problems import Problem

@@ -19,10 +19,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bus.catalogue.parties import BUS
 from bus.client import Annul, BatchSigner, Cease, Publisher, RowGiven, Subscriber
 from bus.errors import Unavailable
-from bus.fund.answer import Answer, answer
 from bus.fund.asof import AsOf
 from bus.fund.layout import layouts_of
 from bus.fund.past import PastReader
+from bus.fund.past_answer import Answer, answer
 from bus.fund.reader import FundReader
 from bus.kafka.producer import BatchProducer
 from bus.kafka.scan import offsets, read_whole, topic_partitions

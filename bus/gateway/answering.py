@@ -16,9 +16,9 @@ from bus.catalogue.views import View, topic_of, view_of
 from bus.client.subscription import Feed, feed_of
 from bus.errors import InvariantBroken
 from bus.gateway.cutting import loaded_records
+from bus.gateway.entered import Entered
 from bus.gateway.opening import IsOpen, Openings
 from bus.gateway.problems import Problem
-from bus.gateway.signed import Entered
 from bus.gateway.stood import Stood, recorded
 from bus.model.identifiers import DatasetCode
 from bus.postgres.session import Session

@@ -15,10 +15,10 @@ from bus.fund.asof import AsOf
 from bus.fund.layout import DatasetLayout, Layouts, layouts_of
 from bus.gateway.answering import Answering
 from bus.gateway.endpoint import body_of, query_of
+from bus.gateway.entered import Door, Entered, named_in
 from bus.gateway.places import Places
 from bus.gateway.problems import Problem
 from bus.gateway.request_endpoints import ASK, LOOK, LookQuery
-from bus.gateway.signed import Door, Entered, named_in
 from bus.gateway.stood import Stood, found_by, standing, stood_at
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import AgencyCode, RecordId

@@ -11,10 +11,10 @@ from aiohttp import web
 from bus.gateway.admission import Admission
 from bus.gateway.answering import Answering
 from bus.gateway.asking import SESSIONS_MAX, SETTINGS, Asking
+from bus.gateway.entered import Door
 from bus.gateway.inbox import Inbox
 from bus.gateway.opening import Openings
 from bus.gateway.places import Places
-from bus.gateway.signed import Door
 from bus.kafka.cluster import Cluster
 from bus.postgres.pool import SessionPool
 from bus.wire.signature import BatchSigner

@@ -17,6 +17,7 @@ from bus.catalogue.views import view_of
 from bus.fund.erase import are_erased
 from bus.gateway.answering import agreement_now
 from bus.gateway.endpoint import body_of
+from bus.gateway.entered import Door, Entered, named_in
 from bus.gateway.places import Places
 from bus.gateway.problems import Problem
 from bus.gateway.request_endpoints import (
@@ -26,7 +27,6 @@ from bus.gateway.request_endpoints import (
     GivenAnswer,
     GivenRefusal,
 )
-from bus.gateway.signed import Door, Entered, named_in
 from bus.model.identifiers import DatasetCode
 from bus.postgres.pool import SessionPool
 from bus.postgres.session import Session

@@ -68,7 +68,7 @@ class RecordTaken(_Body):
     status: str = Field(description="path under which its fate is told")
 
 
-class Receipt(_Body):
+class RecordsTaken(_Body):
     """All in-sync replicas have these records; whether they are accepted is judged next."""
 
     dataset: str

@@ -19,7 +19,7 @@ from bus.gateway.authentication import Caller
 from bus.gateway.carrier import Carrier
 from bus.gateway.encoding import Encoding, Sender, encode_records, parse_records
 from bus.gateway.endpoint import JSON, Answer, Endpoint
-from bus.gateway.given import Receipt, RecordsGiven, RecordTaken
+from bus.gateway.given import RecordsGiven, RecordsTaken, RecordTaken
 from bus.gateway.idempotency import AnsweredOnce
 from bus.gateway.places import Places
 from bus.gateway.problems import Problem
@@ -60,7 +60,7 @@ PUBLISH: Final = Endpoint(
     answers={
         202: Answer(
             says="all in-sync replicas have the records; they are judged next",
-            content={JSON: Receipt},
+            content={JSON: RecordsTaken},
             headers={REPLAYED: "`true`: the receipt of an earlier request"},
         )
     },
@@ -236,7 +236,7 @@ def _receipt(
                 status=path if offset is None else path + place,
             )
         )
-    return Receipt(
+    return RecordsTaken(
         dataset=sender.dataset,
         agency=sender.source.agency,
         key_id=key_id,

@@ -48,7 +48,7 @@ class Sender(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoding:
+class RecordEncoding:
     """How values of one dataset's newest schema are written."""
 
     contract: Contract
@@ -58,7 +58,7 @@ class Encoding:
     defaults: Mapping[str, object]
 
     @classmethod
-    def of(cls, snapshot: Snapshot, dataset: DatasetCode) -> Encoding:
+    def of(cls, snapshot: Snapshot, dataset: DatasetCode) -> RecordEncoding:
         """Compile what encoding needs; some milliseconds."""
         contract = snapshot.region.contracts[dataset]
         schema = contract.newest.schema
@@ -84,7 +84,7 @@ def parse_records(body: bytes) -> RecordsGiven:
 def encode_records(
     given: RecordsGiven,
     sender: Sender,
-    encoding: Encoding,
+    encoding: RecordEncoding,
     *,
     partition_of: Callable[[bytes], int],
     now: datetime,
@@ -109,7 +109,7 @@ def encode_records(
 def _delivery(
     given: RecordGiven,
     sender: Sender,
-    encoding: Encoding,
+    encoding: RecordEncoding,
     partition_of: Callable[[bytes], int],
     now: datetime,
 ) -> Delivery | list[Finding]:

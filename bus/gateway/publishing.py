@@ -17,7 +17,7 @@ from bus.catalogue.snapshot import Snapshot, instant_ms
 from bus.gateway.admission import Admission
 from bus.gateway.authentication import Caller
 from bus.gateway.carrier import Carrier
-from bus.gateway.encoding import Encoding, Sender, encode_records, parse_records
+from bus.gateway.encoding import RecordEncoding, Sender, encode_records, parse_records
 from bus.gateway.endpoint import JSON, Answer, Endpoint
 from bus.gateway.given import RecordsGiven, RecordsTaken, RecordTaken
 from bus.gateway.idempotency import AnsweredOnce
@@ -90,7 +90,7 @@ class Publishing:
     """Writes a note of the audit log; done when it is durable."""
     bodies: Places = field(default_factory=lambda: Places(BODIES_MAX, AT_ONCE_OF_ONE_MAX))
     places: Places = field(default_factory=lambda: Places(AT_ONCE_MAX, AT_ONCE_OF_ONE_MAX))
-    _encodings: dict[DatasetCode, Encoding] = field(default_factory=dict)
+    _encodings: dict[DatasetCode, RecordEncoding] = field(default_factory=dict)
 
     def routes(self) -> list[web.RouteDef]:
         """Give the routes."""
@@ -164,10 +164,10 @@ class Publishing:
             sign(together, signer)
         return deliveries, signer.key_id
 
-    def _encoding(self, snapshot: Snapshot, dataset: DatasetCode) -> Encoding:
+    def _encoding(self, snapshot: Snapshot, dataset: DatasetCode) -> RecordEncoding:
         known = self._encodings.get(dataset)
         if known is None or known.contract is not snapshot.region.contracts[dataset]:
-            known = self._encodings[dataset] = Encoding.of(snapshot, dataset)
+            known = self._encodings[dataset] = RecordEncoding.of(snapshot, dataset)
         return known
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bus.catalogue.snapshot import build_snapshot
 from bus.contracts.encode import decoder
 from bus.enforce.judge import judge
-from bus.gateway.encoding import Encoding, Sender, encode_records, parse_records
+from bus.gateway.encoding import RecordEncoding, Sender, encode_records, parse_records
 from bus.gateway.problems import Problem
 from bus.model.identifiers import KeyId
 from bus.model.verdict import Accepted, Quarantined, Reason
@@ -41,7 +41,7 @@ SNAPSHOT = build_snapshot(
     7,
 )
 SENDER = Sender(source=SOURCE, system=SYSTEM, dataset=DATASET)
-ENCODING = Encoding.of(SNAPSHOT, DATASET)
+ENCODING = RecordEncoding.of(SNAPSHOT, DATASET)
 NOW = datetime(2026, 3, 31, 20, tzinfo=UTC)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

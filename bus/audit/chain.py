@@ -21,7 +21,7 @@ QUERIES: Final = Queries.load("bus.audit", "audit")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignedCheckpoint:
     """A signed checkpoint, and what the trees need to grow on from it."""
 
     number: int
@@ -35,7 +35,7 @@ class Signed:
 class Head:
     """The last checkpoint, as the database has it."""
 
-    signed: Signed
+    signed: SignedCheckpoint
     is_told: bool
     """Whether `control.checkpoints` is known to have it."""
 
@@ -47,7 +47,7 @@ async def read_head(session: Session) -> Head | None:
     if row is None:
         return None
     number, text, signature, frontiers, is_told = row
-    signed = Signed(
+    signed = SignedCheckpoint(
         number=cast("int", number),
         text=cast("bytes", text),
         signature=cast("bytes", signature),
@@ -57,7 +57,7 @@ async def read_head(session: Session) -> Head | None:
 
 
 async def put_head(
-    session: Session, signed: Signed, before: Head | None, *, is_told: bool = False
+    session: Session, signed: SignedCheckpoint, before: Head | None, *, is_told: bool = False
 ) -> bool:
     """Put a checkpoint into the place of the one before.
 

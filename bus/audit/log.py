@@ -15,7 +15,7 @@ from typing import IO, Final, NamedTuple
 from aiokafka import TopicPartition
 
 from bus.audit import standalone
-from bus.audit.chain import Signed, parse_frontiers, render_frontiers
+from bus.audit.chain import SignedCheckpoint, parse_frontiers, render_frontiers
 from bus.audit.checkpoint import parse_checkpoint
 from bus.errors import DocumentError, InvariantBroken
 from bus.kafka.cluster import Cluster
@@ -82,21 +82,21 @@ async def read_leaves(
         yield PlacedLeaf(tree, record.offset, record.value or b"")
 
 
-async def read_checkpoints(cluster: Cluster) -> list[Signed]:
+async def read_checkpoints(cluster: Cluster) -> list[SignedCheckpoint]:
     """Read every checkpoint in the order written; one that was written twice stands there once."""
-    found: dict[tuple[bytes, bytes], Signed] = {}
+    found: dict[tuple[bytes, bytes], SignedCheckpoint] = {}
     async for signed in _signed(cluster, None):
         found.setdefault((signed.text, signed.signature), signed)
     return list(found.values())
 
 
-async def last_checkpoint(cluster: Cluster) -> Signed | None:
+async def last_checkpoint(cluster: Cluster) -> SignedCheckpoint | None:
     """Read the last checkpoint; None before the first."""
     found = [signed async for signed in _signed(cluster, _LAST_LOOKED_AT)]
     return max(found, key=lambda signed: signed.number, default=None)
 
 
-async def _signed(cluster: Cluster, last: int | None) -> AsyncIterator[Signed]:
+async def _signed(cluster: Cluster, last: int | None) -> AsyncIterator[SignedCheckpoint]:
     places = [
         place
         for place in await topic_partitions(cluster, [topics.CHECKPOINTS])
@@ -115,7 +115,7 @@ async def _signed(cluster: Cluster, last: int | None) -> AsyncIterator[Signed]:
                 f"{topics.CHECKPOINTS}/0/{record.offset} is no checkpoint: something but the bus "
                 "wrote there"
             )
-        yield Signed(
+        yield SignedCheckpoint(
             number=checkpoint.number,
             text=text,
             signature=headers.get(_SIGNATURE, b""),
@@ -123,7 +123,7 @@ async def _signed(cluster: Cluster, last: int | None) -> AsyncIterator[Signed]:
         )
 
 
-def checkpoint_delivery(signed: Signed) -> Delivery:
+def checkpoint_delivery(signed: SignedCheckpoint) -> Delivery:
     """Write a checkpoint for its topic."""
     return Delivery(
         topic=topics.CHECKPOINTS,

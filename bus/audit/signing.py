@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, TypeAlias
 
-from bus.audit.chain import Head, Signed, head_told, put_head, read_head
+from bus.audit.chain import Head, SignedCheckpoint, head_told, put_head, read_head
 from bus.audit.checkpoint import (
     NO_PREVIOUS,
     Checkpoint,
@@ -117,7 +117,7 @@ class Notary:
             key=self.seals.signer.key_id,
             trees={tree: TreeHead(one.size, one.root) for tree, one in frontiers.items()},
         )
-        signed = Signed(
+        signed = SignedCheckpoint(
             number=checkpoint.number,
             text=checkpoint.text,
             signature=self.seals.signer.sign(checkpoint.text),
@@ -154,7 +154,7 @@ class Notary:
             return head
         return await read_head(self.session)
 
-    async def _tell(self, signed: Signed) -> None:
+    async def _tell(self, signed: SignedCheckpoint) -> None:
         await self.deliver([checkpoint_delivery(signed)])
         await head_told(self.session, signed.number)
 
@@ -169,14 +169,14 @@ class Notary:
         return dict(sorted(grown.items()))
 
 
-def _parsed(signed: Signed) -> Checkpoint:
+def _parsed(signed: SignedCheckpoint) -> Checkpoint:
     checkpoint = parse_checkpoint(signed.text)
     if checkpoint is None:
         raise InvariantBroken("bus.audit_head holds no checkpoint; the bus alone may write there")
     return checkpoint
 
 
-def _check_frontiers(signed: Signed) -> None:
+def _check_frontiers(signed: SignedCheckpoint) -> None:
     """See that what a topic's header says of the trees is what the checkpoint says.
 
     Raises:

@@ -20,7 +20,7 @@ _AT_ONCE: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signed:
+class SignedVersion:
     """An accepted version that a key signed."""
 
     agency: AgencyCode
@@ -32,7 +32,9 @@ class Signed:
     """`topic/partition/offset` in the accepted topic."""
 
 
-async def note_doubts(dsn: str, key_id: KeyId, since: datetime, signed: Sequence[Signed]) -> int:
+async def note_doubts(
+    dsn: str, key_id: KeyId, since: datetime, signed: Sequence[SignedVersion]
+) -> int:
     """Note versions as doubted, all or none; those that are noted already stay as they are.
 
     Returns: How many are new.

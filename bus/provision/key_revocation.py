@@ -17,7 +17,7 @@ from bus.catalogue.parties import SigningKey
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.snapshot import instant_ms
 from bus.errors import Unavailable
-from bus.fund.doubt import Signed, note_doubts
+from bus.fund.doubt import SignedVersion, note_doubts
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import offsets, offsets_at, read_between, topic_partitions
 from bus.model.identifiers import DatasetCode, KeyId
@@ -41,7 +41,7 @@ class Revocation:
     revoked_at: datetime
     catalogue: int
     """Version in which it is out of force."""
-    signed: tuple[Signed, ...]
+    signed: tuple[SignedVersion, ...]
     """Accepted since then and signed with it, as far as topics go back."""
     newly_doubted: int
 
@@ -108,7 +108,7 @@ async def _with_key(
 
 async def _signed(
     cluster: Cluster, region: Region, key: SigningKey, since: datetime
-) -> AsyncIterator[Signed]:
+) -> AsyncIterator[SignedVersion]:
     """Read what was accepted of the key's agency since a moment; give what the key signed."""
     datasets = [
         dataset
@@ -129,9 +129,9 @@ async def _signed(
             yield _as_signed(raw, wanted[raw.topic])
 
 
-def _as_signed(raw: RawRecord, dataset: DatasetCode) -> Signed:
+def _as_signed(raw: RawRecord, dataset: DatasetCode) -> SignedVersion:
     record = parse_delivered(raw, dataset)
-    return Signed(
+    return SignedVersion(
         agency=record.agency,
         dataset=dataset,
         key=record.key,

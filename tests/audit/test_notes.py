@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from bus.audit.chain import Head, Signed, head_told, put_head, read_head
+from bus.audit.chain import Head, SignedCheckpoint, head_told, put_head, read_head
 from bus.audit.checkpoint import CheckpointSigner
 from bus.audit.leaf import NoteLeaf, parse_leaf
 from bus.audit.note import Note, NoteKind, Read, Way, act_note, digest_of, key_mark, read_note
@@ -174,10 +174,12 @@ async def test_entitlements_begin_and_end_with_the_notes_of_rights(tables: Sessi
     }
 
 
-def signed(number: int, mark: bytes = b"") -> Signed:
+def signed(number: int, mark: bytes = b"") -> SignedCheckpoint:
     tree = Frontier.empty()
     tree.extend([bytes([number]), mark])
-    return Signed(number=number, text=b"text" + mark, signature=b"s" * 64, frontiers={0: tree})
+    return SignedCheckpoint(
+        number=number, text=b"text" + mark, signature=b"s" * 64, frontiers={0: tree}
+    )
 
 
 async def test_the_head_of_the_chain_is_read_as_it_was_put(tables: Session) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from bus.fund.doubt import Signed, note_doubts
+from bus.fund.doubt import SignedVersion, note_doubts
 from bus.fund.reader import FundReader
 from bus.fund.store import FundStore
 from bus.model.identifiers import KeyId
@@ -13,8 +13,8 @@ LOST = KeyId("schools.1")
 SINCE = datetime(2026, 5, 1, 9, tzinfo=UTC)
 
 
-def _signed(sent: RegistryRecord) -> Signed:
-    return Signed(
+def _signed(sent: RegistryRecord) -> SignedVersion:
+    return SignedVersion(
         agency=SAMARA,
         dataset=SCHOOLS,
         key=sent.key,

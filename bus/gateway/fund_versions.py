@@ -18,7 +18,7 @@ from bus.wire.header_forms import as_sent
 from bus.wire.load_page import EntryVersion, HeldGroup
 from bus.wire.topics import Position, parse_position
 
-QUERIES: Final = Queries.load("bus.gateway", "pages")
+QUERIES: Final = Queries.load("bus.gateway", "fund_versions")
 FUND_CONSUMER: Final = "fund"
 PAGE_RECORDS_MAX: Final = 1_000
 PAGE_VALUES_BYTES_MAX: Final = 4 * 1024 * 1024

@@ -21,7 +21,7 @@ from bus.postgres.queries import Queries
 from bus.postgres.session import connect, translated
 from bus.texts import message
 
-QUERIES: Final = Queries.load("bus.gateway", "requests")
+QUERIES: Final = Queries.load("bus.gateway", "idempotency")
 KEPT_HOURS: Final = 24
 _FORGET_EACH_S: Final = 60.0
 _FORGET_ROWS: Final = 1_000

@@ -24,7 +24,7 @@ from bus.postgres.queries import Queries
 from bus.postgres.session import Session, translated
 from bus.texts import message
 
-QUERIES: Final = Queries.load("bus.gateway", "answers")
+QUERIES: Final = Queries.load("bus.gateway", "stood")
 CANDIDATES_MAX: Final = 100
 """Entries of a provider that one search may meet, those among them that the asker may not see."""
 

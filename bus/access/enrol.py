@@ -74,7 +74,6 @@ class Enrolment:
     system: SystemCode
     key_id: KeyId
     """Of the key that it signs with."""
-    is_new_password: bool
     is_new_key: bool
     was_known: bool
     """Whether the cluster had a user of this name before."""
@@ -112,10 +111,11 @@ def enrol_all(
     known = _known_users(admin)
     if BUS in enrolled:
         _ensure_audit_key(home)
+    for system in enrolled:
+        _ensure_password(home, system)
     enrolments = tuple(
         Enrolment(
             system=system,
-            is_new_password=_ensure_password(home, system),
             is_new_key=_ensure_key(home, system, now),
             key_id=load_credentials(home, system, now).key_id,
             was_known=system in known,
@@ -161,10 +161,10 @@ def dismiss(admin: Administration, systems: Iterable[SystemCode]) -> tuple[Syste
     return wanted
 
 
-def _ensure_password(home: Path, system: SystemCode) -> bool:
+def _ensure_password(home: Path, system: SystemCode) -> None:
     make_private_folder(system_folder(home, system), inside=home)
     password = secrets.token_urlsafe(PASSWORD_BYTES)
-    return write_once(password_file(home, system), password.encode())
+    write_once(password_file(home, system), password.encode())
 
 
 def _ensure_audit_key(home: Path) -> None:

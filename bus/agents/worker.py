@@ -213,7 +213,6 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                 region = catalogue.snapshot.region
                 layouts = layouts_of(region.contracts.values(), region.lock)
                 dsn = installation.fund_dsn()
-                credentials = installation.credentials(BUS)
                 store = await FundStore.open(dsn, layouts)
                 store.serve(catalogue.snapshot)
                 stack.push_async_callback(store.close)

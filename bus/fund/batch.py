@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from bus.merge import Outcome
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from bus.model.record import Headers, RegistryRecord
 from bus.model.verdict import Reason
 from bus.postgres.positions import Span, TopicPartition
+
+FUND_CONSUMER: Final = "fund"
+"""Whose positions in `bus.positions` are the fund's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +99,6 @@ class Counters:
     repeats: int
     refused: int
     held: int
-
-    @property
-    def non_records(self) -> int:
-        """Offsets that carry no record: transaction markers."""
-        return self.next_offset - self.first_offset - self.records
 
     @property
     def difference(self) -> int:

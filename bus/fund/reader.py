@@ -13,7 +13,7 @@ from psycopg.rows import dict_row
 
 from bus.contracts.yaml_document import some_of
 from bus.errors import DocumentError
-from bus.fund.batch import Counters
+from bus.fund.batch import FUND_CONSUMER, Counters
 from bus.fund.columns import OWN_COLUMNS
 from bus.fund.entries import tables_of
 from bus.fund.layout import Layouts
@@ -86,19 +86,18 @@ class Count:
 class FundReader:
     """A session for reading; any number beside the workers."""
 
-    def __init__(self, session: Session, layouts: Layouts, consumer: str) -> None:
+    def __init__(self, session: Session, layouts: Layouts) -> None:
         self._session = session
         self._layouts = layouts
-        self._consumer = consumer
 
     @classmethod
-    async def open(cls, dsn: str, layouts: Layouts, *, consumer: str = "fund") -> Self:
+    async def open(cls, dsn: str, layouts: Layouts) -> Self:
         """Connect.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return cls(await connect(dsn, "bus reader"), layouts, consumer)
+        return cls(await connect(dsn, "bus reader"), layouts)
 
     async def close(self) -> None:
         """End the session."""
@@ -160,9 +159,7 @@ class FundReader:
             Unavailable: PostgreSQL does not answer.
         """
         async with translated(message("doing.fund.counters")):
-            rows = await self._session.execute(
-                QUERIES.get("counters"), {"consumer": self._consumer}
-            )
+            rows = await self._session.execute(QUERIES.get("counters"), {"consumer": FUND_CONSUMER})
             return tuple(_counters(row) for row in await rows.fetchall())
 
     async def recount(self) -> tuple[Counters, ...]:

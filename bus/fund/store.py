@@ -15,7 +15,7 @@ import psycopg
 from bus.catalogue.snapshot import Snapshot
 from bus.errors import InvariantBroken
 from bus.fund.account import Account, open_counters, tally
-from bus.fund.batch import Arrival, BatchOutcome, FundBatch, Refusal
+from bus.fund.batch import FUND_CONSUMER, Arrival, BatchOutcome, FundBatch, Refusal
 from bus.fund.change import Change
 from bus.fund.copying import QUERIES
 from bus.fund.deciding import AloneNeeded, decided, refusals_of, take_alone
@@ -43,20 +43,19 @@ ATTEMPTS_MAX: Final = 4
 class FundStore:
     """One worker's way to write the fund; its batches follow one another, never side by side."""
 
-    def __init__(self, session: Session, layouts: Layouts, consumer: str) -> None:
+    def __init__(self, session: Session, layouts: Layouts) -> None:
         self._session = session
         self._layouts = layouts
-        self._consumer = consumer
         self._views: Snapshot | None = None
 
     @classmethod
-    async def open(cls, dsn: str, layouts: Layouts, *, consumer: str = "fund") -> Self:
+    async def open(cls, dsn: str, layouts: Layouts) -> Self:
         """Connect; the tables must have been applied.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return cls(await connect(dsn, f"bus {consumer}", BY_INDEX), layouts, consumer)
+        return cls(await connect(dsn, f"bus {FUND_CONSUMER}", BY_INDEX), layouts)
 
     async def close(self) -> None:
         """End the session."""
@@ -81,7 +80,7 @@ class FundStore:
         """
         async with translated(message("doing.fund.counters")):
             await open_counters(self._session, starts)
-        return await read_positions(self._session, self._consumer, starts)
+        return await read_positions(self._session, FUND_CONSUMER, starts)
 
     async def apply(self, batches: Sequence[FundBatch]) -> tuple[BatchOutcome, ...]:
         """Write history, current rows, held and refused records, counters and positions.
@@ -152,7 +151,7 @@ class FundStore:
         while True:
             try:
                 return await fenced(
-                    self._session, self._consumer, spans, lambda: self._work(arrivals, alone)
+                    self._session, FUND_CONSUMER, spans, lambda: self._work(arrivals, alone)
                 )
             except AloneNeeded as needed:
                 alone.update(needed.datasets)  # more of them each time, so there is an end of it

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, TypeAlias, cast
 
+from bus.fund.batch import FUND_CONSUMER
 from bus.fund.entries import tables_of
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId, SystemCode
 from bus.model.record import Envelope, Lane, Operation
@@ -19,7 +20,6 @@ from bus.wire.load_page import EntryVersion, HeldGroup
 from bus.wire.topics import Position, parse_position
 
 QUERIES: Final = Queries.load("bus.gateway", "fund_versions")
-FUND_CONSUMER: Final = "fund"
 PAGE_RECORDS_MAX: Final = 1_000
 PAGE_VALUES_BYTES_MAX: Final = 4 * 1024 * 1024
 """A page ends with the record that passes it."""

@@ -11,12 +11,13 @@ import psycopg
 from psycopg import sql
 
 from bus.fund.asof import AsOf
+from bus.fund.batch import FUND_CONSUMER
 from bus.fund.entries import tables_of
 from bus.fund.layout import DatasetLayout
 from bus.fund.past import PastReader
 from bus.fund.past_answer import answer
 from bus.fund.search import condition, parameters
-from bus.gateway.fund_versions import FUND_CONSUMER, FundVersion, version_of
+from bus.gateway.fund_versions import FundVersion, version_of
 from bus.gateway.problems import Problem
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId

@@ -24,6 +24,7 @@ from bus.wire.topics import parse_position
 
 QUERIES: Final = Queries.load("bus.quarantine", "store")
 DECISIONS: Final = Queries.load("bus.quarantine", "decisions")
+_CONSUMER: Final = "quarantine"
 CAUSES_MAX: Final = 200
 """Causes that one listing shows; narrow the filter for more."""
 
@@ -104,29 +105,21 @@ class Original:
 class QuarantineStore:
     """One session on the quarantine table; `bus.fund.tables` makes it."""
 
-    def __init__(self, session: Session, consumer: str) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
-        self._consumer = consumer
 
     @classmethod
-    async def open(
-        cls,
-        dsn: str,
-        *,
-        consumer: str = "quarantine",
-        settings: Mapping[str, str] = MappingProxyType({}),
-    ) -> Self:
+    async def open(cls, dsn: str, *, settings: Mapping[str, str] = MappingProxyType({})) -> Self:
         """Connect.
 
         Args:
             dsn: Of the fund's database.
-            consumer: Whose positions it moves.
             settings: As `bus.postgres.session.connect`.
 
         Raises:
             Unavailable: PostgreSQL does not answer.
         """
-        return cls(await connect(dsn, f"bus {consumer}", settings), consumer)
+        return cls(await connect(dsn, f"bus {_CONSUMER}", settings))
 
     async def close(self) -> None:
         """End the session."""
@@ -134,7 +127,7 @@ class QuarantineStore:
 
     async def positions(self, starts: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
         """Tell where to read on in each partition (as `FundStore.positions`)."""
-        return await read_positions(self._session, self._consumer, starts)
+        return await read_positions(self._session, _CONSUMER, starts)
 
     async def apply(self, batches: Sequence[QuarantineBatch]) -> int:
         """Write entries and positions in one transaction.
@@ -149,7 +142,7 @@ class QuarantineStore:
         spans = coalesce([batch.span for batch in batches])
         entries = [entry for batch in batches for entry in batch.entries]
         written = await fenced(
-            self._session, self._consumer, spans, lambda: insert_entries(self._session, entries)
+            self._session, _CONSUMER, spans, lambda: insert_entries(self._session, entries)
         )
         return len(written)
 

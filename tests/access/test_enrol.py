@@ -63,8 +63,8 @@ def test_enrolling_again_keeps_everything(home: Path, admin: Administration) -> 
     first = enrol(home, admin, SYSTEM, NOW)
     before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
     again = enrol(home, admin, SYSTEM, NOW + timedelta(days=3))
-    assert (first.is_new_password, first.is_new_key) == (True, True)
-    assert (again.is_new_password, again.is_new_key, again.was_known) == (False, False, True)
+    assert first.is_new_key
+    assert (again.is_new_key, again.was_known) == (False, True)
     assert again.key_id == first.key_id == KeyId("edu-registry.1")
     assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
 
@@ -114,7 +114,7 @@ def test_password_that_was_lost_here_is_made_and_set_anew(
     enrol(home, admin, SYSTEM, NOW)
     before = _as(SYSTEM, home, admin_cluster)
     (home / "secrets" / "systems" / SYSTEM / "password").unlink()
-    assert enrol(home, admin, SYSTEM, NOW).is_new_password
+    enrol(home, admin, SYSTEM, NOW)
     assert log_in(_as(SYSTEM, home, admin_cluster))
     assert not log_in(before)
 

@@ -247,7 +247,7 @@ async def test_a_batch_of_markers_alone_moves_the_position(
     (outcome,) = await store.apply([batch(0, markers=3)])
     assert (outcome.records, outcome.outcomes) == (0, ())
     (account,) = await reader.counters()
-    assert (account.non_records, account.difference) == (3, 0)
+    assert (account.next_offset, account.records, account.difference) == (3, 0, 0)
 
 
 async def test_nothing_to_apply_and_nothing_assigned_is_no_fault(store: FundStore) -> None:

@@ -19,13 +19,12 @@ from pydantic import (
     model_validator,
 )
 
+from bus.enforce.judge import KEY_BYTES_MAX
 from bus.model.identifiers import AgencyCodeField, Code, DatasetCodeField, SystemCode
 from bus.texts import message
 
 BODY_BYTES_MAX: Final = 16 * 1024
 """Of a request; an answer may be as large as any body that the gateway takes."""
-KEY_BYTES_MAX: Final = 512
-"""As enforcement has it."""
 SEARCH_FIELDS_MAX: Final = 3
 SEARCH_CHARACTERS_MAX: Final = 200
 PURPOSE_CHARACTERS_MAX: Final = 1_000

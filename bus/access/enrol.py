@@ -10,7 +10,6 @@ nobody which password it holds, so setting it is the only way to be sure of it.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -49,8 +48,8 @@ from bus.access.secret_file import OWNER_ONLY_FILE, make_private_folder, write_o
 from bus.catalogue.documents import render_key
 from bus.catalogue.parties import BUS, SigningKey
 from bus.catalogue.shapes import is_delegated_key
-from bus.errors import DocumentError, Unavailable
-from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
+from bus.errors import DocumentError
+from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled, wait_for_effect
 from bus.local.certificates import ensure_system_certificate
 from bus.local.layout import Layout
 from bus.model.identifiers import KeyId, SystemCode
@@ -62,8 +61,6 @@ PASSWORD_BYTES: Final = 32
 AUDIT_KEY_BYTES: Final = 32
 _ITERATIONS: Final = 8_192
 """Enough for a password that nobody can guess; the clients pay them at each connection."""
-_TAKES_EFFECT_S: Final = 60.0
-_LOOK_AGAIN_S: Final = 0.05
 _READABLE_FOLDER: Final = 0o755
 
 
@@ -285,19 +282,9 @@ def _set_passwords(home: Path, admin: Administration, systems: tuple[SystemCode,
     )
     for system, answer in answers.items():
         settled(answer, message("doing.access.setting_password", system=system))
-    _wait_for_effect(admin, frozenset(systems))
-
-
-def _wait_for_effect(admin: Administration, systems: frozenset[str]) -> None:
-    """Wait until the broker that answers knows the users: the controller tells it later."""
-    deadline = time.monotonic() + _TAKES_EFFECT_S
-    while lacking := systems - _known_users(admin):
-        if time.monotonic() > deadline:
-            raise Unavailable(
-                message(
-                    "error.access.password_without_effect",
-                    systems=", ".join(sorted(lacking)),
-                    wait_s=_TAKES_EFFECT_S,
-                )
-            )
-        time.sleep(_LOOK_AGAIN_S)
+    wait_for_effect(
+        lambda: sorted(frozenset(systems) - _known_users(admin)),
+        lambda left, wait_s: message(
+            "error.access.password_without_effect", systems=", ".join(left), wait_s=wait_s
+        ),
+    )

@@ -6,7 +6,6 @@ entry that no agreement explains is a hole, whoever made it and for whomever.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
@@ -21,13 +20,11 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 )
 
 from bus.access.rights import Right
-from bus.errors import DocumentError, Unavailable
-from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled
+from bus.errors import DocumentError
+from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, settled, wait_for_effect
 from bus.texts import finding_at, message
 
 _ENTRIES_PER_REQUEST: Final = 500
-_TAKES_EFFECT_S: Final = 60.0
-_LOOK_AGAIN_S: Final = 0.05
 _ANY_HOST: Final = "*"
 _USER: Final = "User:"
 _UNKNOWN: Final = "unknown"
@@ -170,7 +167,7 @@ def reconcile(
     Returns: What was changed; empty when the cluster was right already.
 
     Raises:
-        Unavailable: Kafka does not answer, or the changes do not take effect in 10 s.
+        Unavailable: Kafka does not answer, or the changes do not take effect in time.
         DocumentError: Kafka refuses, or a system is named like a super user.
     """
     diff = find_drift(admin, rights)
@@ -181,7 +178,15 @@ def reconcile(
     for start in range(0, len(diff.missing), _ENTRIES_PER_REQUEST):
         _create(admin, diff.missing[start : start + _ENTRIES_PER_REQUEST])
     if not diff.is_empty:
-        _wait_for_effect(admin, rights)
+        wait_for_effect(
+            lambda: _left(find_drift(admin, rights)),
+            lambda left, wait_s: message(
+                "error.access.rights_without_effect",
+                count=len(left),
+                wait_s=wait_s,
+                first=left[0],
+            ),
+        )
     return diff
 
 
@@ -199,21 +204,8 @@ def _create(admin: Administration, entries: Sequence[AccessEntry]) -> None:
         settled(answers[binding], message("doing.access.granting", right=entry))
 
 
-def _wait_for_effect(admin: Administration, rights: frozenset[Right]) -> None:
-    """Wait until the broker that answers knows the changes: the controller tells it later."""
-    deadline = time.monotonic() + _TAKES_EFFECT_S
-    while not (diff := find_drift(admin, rights)).is_empty:
-        if time.monotonic() > deadline:
-            left = len(diff.missing) + len(diff.surplus)
-            raise Unavailable(
-                message(
-                    "error.access.rights_without_effect",
-                    count=left,
-                    wait_s=_TAKES_EFFECT_S,
-                    first=(*diff.surplus, *diff.missing)[0],
-                )
-            )
-        time.sleep(_LOOK_AGAIN_S)
+def _left(diff: AccessDiff) -> Sequence[AccessEntry]:
+    return (*diff.surplus, *diff.missing)
 
 
 def _entry(binding: AclBinding) -> AccessEntry:

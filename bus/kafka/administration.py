@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Final, TypeVar
@@ -17,6 +19,8 @@ from bus.texts import message
 REQUEST_TIMEOUT_S: Final = 20.0
 _GRACE_S: Final = 5.0
 """The client gives up first, and says why; this is for a client that does not."""
+_TAKES_EFFECT_S: Final = 60.0
+_LOOK_AGAIN_S: Final = 0.05
 
 _NOT_ALLOWED: Final = frozenset(
     {
@@ -109,3 +113,22 @@ def count_brokers(admin: Administration) -> int:
         return len(admin.client.list_topics(timeout=REQUEST_TIMEOUT_S).brokers)
     except KafkaException as problem:
         raise fault(problem, message("doing.kafka.reading_brokers")) from problem
+
+
+def wait_for_effect(
+    lacking: Callable[[], Sequence[T]], told: Callable[[Sequence[T], float], Words]
+) -> None:
+    """Wait until the broker that answers knows a change: the controller tells it later.
+
+    Args:
+        lacking: Asks what does not hold yet; nothing: the change has taken effect.
+        told: Says so of what does not hold after so many seconds.
+
+    Raises:
+        Unavailable: It took too long, or Kafka does not answer.
+    """
+    deadline = time.monotonic() + _TAKES_EFFECT_S
+    while left := lacking():
+        if time.monotonic() > deadline:
+            raise Unavailable(told(left, _TAKES_EFFECT_S))
+        time.sleep(_LOOK_AGAIN_S)

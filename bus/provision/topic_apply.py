@@ -7,7 +7,6 @@ may be the only copy of something.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -22,13 +21,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
     ResourceType,
 )
 
-from bus.errors import Finding, Unavailable
-from bus.kafka.administration import REQUEST_TIMEOUT_S, Administration, fault, settled
+from bus.errors import Finding
+from bus.kafka.administration import (
+    REQUEST_TIMEOUT_S,
+    Administration,
+    fault,
+    settled,
+    wait_for_effect,
+)
 from bus.provision.topic_plan import TopicSpec
 from bus.texts import finding_at, message
 
-_TAKES_EFFECT_S: Final = 60.0
-_LOOK_AGAIN_S: Final = 0.05
 _TOPICS_PER_REQUEST: Final = 200
 _INTERNAL_PREFIX: Final = "__"
 """Kafka's own topics."""
@@ -163,14 +166,22 @@ def apply_topics(admin: Administration, planned: Mapping[str, TopicSpec]) -> Top
     Returns: What was changed, and what a person has to decide.
 
     Raises:
-        Unavailable: Kafka does not answer, or the topics do not appear in 20 s.
+        Unavailable: Kafka does not answer, or the topics do not appear in time.
         DocumentError: Kafka refuses, e.g. too few brokers for the replication factor.
     """
     diff = topic_diff(planned, read_topics(admin))
     _create(admin, diff.missing)
     _mend(admin, diff.differing)
     if not diff.is_empty:
-        _wait_for_effect(admin, planned)
+        wait_for_effect(
+            lambda: _left(topic_diff(planned, read_topics(admin))),
+            lambda left, wait_s: message(
+                "error.provision.topics_without_effect",
+                count=len(left),
+                wait_s=wait_s,
+                first=left[0],
+            ),
+        )
     return diff
 
 
@@ -212,18 +223,5 @@ def _alteration(difference: Difference) -> ConfigEntry:
     return ConfigEntry(difference.setting, difference.expected, incremental_operation=operation)
 
 
-def _wait_for_effect(admin: Administration, planned: Mapping[str, TopicSpec]) -> None:
-    """Wait until the broker that answers knows the topics: the controller tells it later."""
-    deadline = time.monotonic() + _TAKES_EFFECT_S
-    while not (diff := topic_diff(planned, read_topics(admin))).is_empty:
-        if time.monotonic() > deadline:
-            left = [*diff.missing, *map(str, diff.differing)]
-            raise Unavailable(
-                message(
-                    "error.provision.topics_without_effect",
-                    count=len(left),
-                    wait_s=_TAKES_EFFECT_S,
-                    first=left[0],
-                )
-            )
-        time.sleep(_LOOK_AGAIN_S)
+def _left(diff: TopicDiff) -> Sequence[str]:
+    return [*diff.missing, *map(str, diff.differing)]

@@ -147,6 +147,7 @@ def unsigned(
     event_time: str = "2026-03-31T20:00:00Z",
     schema_id: int = SCHEMA_ID,
     value: bytes | None = None,
+    is_unreadable_row: bool = False,
     offset: int = 40,
     **fields: object,
 ) -> Raw:
@@ -161,6 +162,7 @@ def unsigned(
         supersedes=supersedes,
         lane=Lane.LIVE,
         resolves=None,
+        is_unreadable_row=is_unreadable_row,
     )
     return Raw(
         offset=offset,

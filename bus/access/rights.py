@@ -85,7 +85,7 @@ def rights_of(region: Region, moment: datetime) -> frozenset[Right]:
 
 
 def _of_the_bus() -> Iterator[Right]:
-    for name in ("in.", "control.", *_WRITTEN_BY_THE_BUS):
+    for name in ("in.", "positions.", "control.", *_WRITTEN_BY_THE_BUS):
         yield _right(BUS, Resource.TOPIC, name, Permitted.READ)
     # Why not `in.`: only a provider may say what it published.
     for name in _WRITTEN_BY_THE_BUS:

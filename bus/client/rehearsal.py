@@ -40,6 +40,8 @@ REHEARSED: Final = Source(
     agency=AgencyCode("rehearsal"), system=SystemCode("rehearsal"), dataset=DatasetCode("rehearsal")
 )
 _PARTITIONS: Final = 2
+_WAITING_MAX: Final = 32
+"""Records that are on their way at most; a kill may lose them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,8 @@ class RehearsalPublisher:
             self._waiting.append((chosen.delivery.partition, record))
             run.count_sent(chosen)
             self._do(f"sending {record.key}")
+            if len(self._waiting) > _WAITING_MAX:
+                self._log.append(*self._waiting.pop(0))
         while self._waiting:
             self._do("waiting for acknowledgements")
             self._log.append(*self._waiting.pop(0))

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
 from hashlib import sha256
-from typing import Any, Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias
 
-from bus.contracts.avro_types import fields_of_record, is_nullable
 from bus.contracts.contract import Contract, VersionSource
+from bus.contracts.defaults import field_defaults
 from bus.contracts.encode import NotEncodable, encoder
 from bus.errors import Words, say
 from bus.model.record import Operation
@@ -19,7 +19,6 @@ from bus.tables.table import BadRow
 from bus.texts import message
 from bus.wire.headers import VERSION_MAX
 
-_ABSENT: Final = object()
 _PROBLEMS_TOLD_MAX: Final = 100
 _RAW_TOLD_MAX: Final = 50_000
 """Characters of a row that quarantine is given; in UTF-8 they fit a record with room to spare."""
@@ -272,19 +271,3 @@ def _key_text(value: object) -> str | None:
     if isinstance(value, int):
         return str(value)
     return None
-
-
-def field_defaults(schema: Mapping[str, Any]) -> dict[str, object]:
-    """Find what stands for a field that a row does not have.
-
-    Why only these (and empty lists and maps): a default of a logical type is written as its base
-    type, which the encoder rightly refuses; such a field must be given.
-    """
-    defaults: dict[str, object] = {}
-    for one in fields_of_record(schema):
-        default = one.get("default", _ABSENT)
-        if isinstance(default, (str, int, float)) or default in ([], {}):
-            defaults[one["name"]] = default
-        elif is_nullable(one["type"]) and (default is None or default is _ABSENT):
-            defaults[one["name"]] = None
-    return defaults

@@ -65,6 +65,7 @@ _BY_REASON: Final[Mapping[Reason, Mender]] = {
     Reason.OPERATION_NOT_ALLOWED: Mender.PROVIDER_SYSTEM,
     Reason.GROUP_REFUSED: Mender.PROVIDER_RECORD,
     Reason.ENTRY_ERASED: Mender.PROVIDER_RECORD,
+    Reason.ROW_UNREADABLE: Mender.PROVIDER_RECORD,
 }
 _BY_SUBJECT: Final[Mapping[Subject, Mender | None]] = {
     Subject.GATE: Mender.PROCESS_OWNER,

@@ -72,7 +72,8 @@ def _expected(exchange: Region, names: Iterable[str]) -> Matrix:
     found = {cell: frozenset[str]() for cell in cells}
     for number, system in enumerate(principals):
         agency = f"agency-{number:02}"
-        found[system, f"in.{agency}.data-{number:02}"] = READ | WRITE
+        for name in (f"in.{agency}.data-{number:02}", f"positions.{agency}"):
+            found[system, name] = READ | WRITE
         for kind in ("quarantine", "receipts", "ask", "reply"):
             found[system, f"{kind}.{agency}"] = READ
         for name in ("control.catalogue", "control.checkpoints", "_schemas"):

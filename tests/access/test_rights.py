@@ -147,7 +147,8 @@ def test_a_system_writes_only_what_it_provides(region: Region, day: date) -> Non
                 for topic in topics_of(region, replication_factor=1)
                 if permitted(rights, system.code, Permitted.WRITE, topic)
             }
-            assert written == {topics.inbound(agency.code, one) for one in system.provides}
+            own = {topics.inbound(agency.code, one) for one in system.provides}
+            assert written == own | ({topics.positions(agency.code)} if own else set())
 
 
 @given(regions(), DAYS)
@@ -195,7 +196,7 @@ def test_the_bus_reads_every_topic_and_writes_none_of_a_provider_or_an_administr
     for topic in topics_of(region, replication_factor=1):
         assert permitted(rights, BUS, Permitted.READ, topic)
         of_others = {topics.SCHEMAS, topics.CATALOGUE, topics.GATE}
-        may_write = not topic.startswith("in.") and topic not in of_others
+        may_write = not topic.startswith(("in.", "positions.")) and topic not in of_others
         assert permitted(rights, BUS, Permitted.WRITE, topic) == may_write
 
 

@@ -94,6 +94,7 @@ def unsigned(
     supersedes: RecordId | None = None,
     ahead_ms: int = 0,
     schema_id: int | None = None,
+    is_unreadable_row: bool = False,
 ) -> Raw:
     envelope = Envelope(
         record_id=record_id(AGENCY, SHAPES, key, version, operation),
@@ -106,6 +107,7 @@ def unsigned(
         supersedes=supersedes,
         lane=Lane.LIVE,
         resolves=None,
+        is_unreadable_row=is_unreadable_row,
     )
     return Raw(
         topic=str(SOURCE),
@@ -129,6 +131,12 @@ def _content(**fields: object) -> Make:
         return signed([unsigned(world, key, value=value)], world.signer)
 
     return make
+
+
+def _unreadable_row(world: World) -> list[Raw]:
+    """A row of a source of which a connector could make no record."""
+    row = b'{"place": "a.csv:7", "problems": [], "row": "a;b"}'
+    return signed([unsigned(world, number(), value=row, is_unreadable_row=True)], world.signer)
 
 
 def _bytes(change: Callable[[bytes], bytes]) -> Make:
@@ -353,6 +361,7 @@ CASES: Final[Mapping[str, Case]] = {
     "changed-byte-in-header": _case(_changed_header, Reason.SIGNATURE_INVALID, "bus_sig"),
     "changed-byte-in-key": _case(_changed_key, Reason.RECORD_ID_MISMATCH, "ce_id"),
     "no-frame": _case(_signed_value(lambda _: b"{" + datum("bare")), Reason.UNFRAMED, "value"),
+    "row-unreadable": _case(_unreadable_row, Reason.ROW_UNREADABLE, "value"),
     "schema-unknown": _case(_framed(4_000_000), Reason.SCHEMA_UNKNOWN, "value"),
     "schema-of-another-dataset": _case(_framed(None), Reason.SCHEMA_FOREIGN, "value"),
     "schema-ended": _case(_of_an_ended_version, Reason.SCHEMA_EXPIRED, "value"),

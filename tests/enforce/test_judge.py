@@ -158,6 +158,13 @@ def test_an_event_five_minutes_ahead_is_believed_and_one_later_is_not() -> None:
     )
 
 
+def test_a_row_that_is_none_is_told_as_such_once_its_signature_is_good() -> None:
+    row = one_signed(value=b'{"row": "a;b"}', is_unreadable_row=True)
+    assert reason(row) == (Reason.ROW_UNREADABLE, "value")
+    changed = replace(row, value=b'{"row": "a;c"}')
+    assert reason(changed) == (Reason.SIGNATURE_INVALID, "bus_sig")
+
+
 def test_a_value_without_a_frame_is_unframed() -> None:
     assert reason(one_signed(value=b'{"a": 1}')) == (Reason.UNFRAMED, "value")
 

@@ -31,6 +31,7 @@ def test_every_topic_of_the_region_is_planned() -> None:
         "control.refusals",
         "in.town.roads",
         "in.town.schools",
+        "positions.town",
         "quarantine.town",
         "receipts.town",
         "release.town",
@@ -43,7 +44,7 @@ def test_data_topics_have_one_partition_count_and_are_not_compacted() -> None:
     for name, spec in topics_of(EXCHANGE, replication_factor=1).items():
         if name == "control.audit":
             assert spec.partitions == 4  # whatever the region's data topics have
-        elif name == "_schemas" or name.startswith(("control.", "ask.", "reply.")):
+        elif name == "_schemas" or name.startswith(("control.", "ask.", "reply.", "positions.")):
             assert spec.partitions == 1
         else:
             assert spec.partitions == 5
@@ -52,7 +53,7 @@ def test_data_topics_have_one_partition_count_and_are_not_compacted() -> None:
 
 def test_catalogue_and_schemas_are_compacted_and_kept_for_ever() -> None:
     planned = topics_of(EXCHANGE, replication_factor=1)
-    for name in ("control.catalogue", "_schemas"):
+    for name in ("control.catalogue", "_schemas", "positions.town"):
         assert planned[name].config["cleanup.policy"] == "compact"
         assert "retention.ms" not in planned[name].config
 

@@ -1,6 +1,6 @@
 # Everything a newcomer needs. A virtual environment is made in .venv; engines are local.
 .DELETE_ON_ERROR:
-.PHONY: demo test check chaos bench reference lock clean help
+.PHONY: demo test check chaos conformance bench reference lock clean help
 
 PYTHON ?= python3
 VENV := .venv
@@ -33,6 +33,9 @@ SEED ?= 1
 
 chaos: $(READY)  ## faults of every kind on a real cluster for SECONDS, drawn from SEED; one line of JSON
 	@$(BIN)/python -m tests.chaos --seconds $(SECONDS) --seed $(SEED)
+
+conformance: $(READY)  ## sources that ship on a real bus, their runners killed at moments of chance
+	@$(BIN)/python -m tests.connectors.conformance
 
 PEERS := .venv-bench
 

@@ -22,9 +22,13 @@ from bus.client.rows import (
 from bus.client.subscriber import Subscriber
 from bus.kafka.cluster import Cluster
 from bus.model.record import Operation, Presence
+from bus.tables.encoding import Encoding, detect
 from bus.tables.fitting import MappedRow
 from bus.tables.mapping import MappingFile, read_mapping
-from bus.tables.table import BadRow
+from bus.tables.opening import open_grid, open_table, workbook_kind
+from bus.tables.options import TableOptions
+from bus.tables.table import BadRow, Grid, MergedCells, Table
+from bus.tables.table import Row as TableRow
 from bus.texts import Language, Texts
 from bus.wire.signature import BatchSigner
 
@@ -39,11 +43,14 @@ __all__ = [
     "CopiedEntry",
     "CopyCheck",
     "DeliveredRecord",
+    "Encoding",
     "Gateway",
+    "Grid",
     "KeptPosition",
     "Language",
     "MappedRow",
     "MappingFile",
+    "MergedCells",
     "Operation",
     "Outcome",
     "PositionKeeper",
@@ -61,13 +68,20 @@ __all__ = [
     "RowProblem",
     "SourceRow",
     "Subscriber",
+    "Table",
+    "TableOptions",
+    "TableRow",
     "Texts",
     "UnreadableRow",
     "UnsendableRow",
+    "detect",
     "json_line",
+    "open_grid",
+    "open_table",
     "position_name",
     "read_mapping",
     "read_own_positions",
     "snapshot",
     "verify_copy",
+    "workbook_kind",
 ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from bus.errors import DocumentError, Finding, Words
 from bus.tables.encoding import Encoding
 from bus.tables.lines import REPLACEMENT, read_lines
 from bus.tables.problems import Problem, ProblemKind
-from bus.tables.table import EMPTY_ROW, BadRow, FoundRow, Row, column_names, positions
+from bus.tables.table import EMPTY_ROW, BadRow, Cell, FoundRow, Row, column_names, positions
 from bus.texts import message
 
 DELIMITERS: Final = (";", ",", "\t", "|")
@@ -45,7 +46,7 @@ class DelimitedFile:
 
         Raises: DocumentError: no row at all, a header that can't be read, or doubled names.
         """
-        for number, found in self._records():
+        for number, found, _ in self._records():
             problem = found if isinstance(found, Problem) else self._problem(found, len(found))
             if problem is not None:
                 raise self._unusable(number, problem)
@@ -60,10 +61,19 @@ class DelimitedFile:
 
     def rows(self, columns: tuple[str, ...], header_row: int | None) -> Iterator[FoundRow]:
         """Read the rows below the header."""
-        for number, found in self._records():
+        for number, found, raw in self._records():
             if header_row is not None and number <= header_row:
                 continue
-            yield self._row(number, found, columns)
+            row = self._row(number, found, columns)
+            yield replace(row, raw=raw) if isinstance(row, BadRow) else row
+
+    def first_rows(self, count: int) -> list[tuple[int, tuple[Cell, ...]]]:
+        """Read the first records as they stand: line and cells, those that are broken left out."""
+        return [
+            (number, tuple(cell or None for cell in found))
+            for number, found, _ in islice(self._records(), count)
+            if not isinstance(found, Problem)
+        ]
 
     def _row(self, number: int, found: list[str] | Problem, columns: tuple[str, ...]) -> FoundRow:
         problem = found if isinstance(found, Problem) else self._problem(found, len(columns))
@@ -88,8 +98,8 @@ class DelimitedFile:
             return Problem(kind=ProblemKind.TOO_FEW_CELLS, expected=str(width))
         return None
 
-    def _records(self) -> Iterator[tuple[int, list[str] | Problem]]:
-        """Give each record's first line and its stripped cells, or why it has none."""
+    def _records(self) -> Iterator[tuple[int, list[str] | Problem, str]]:
+        """Give each record's first line and its stripped cells, or why it has none, and itself."""
         source = read_lines(self.path, self.encoding, skip_rows=self.skip_rows)
         lines = _Lines(source, first_number=self.skip_rows + 1)
         reader = _reader(lines, self.dialect)
@@ -99,11 +109,11 @@ class DelimitedFile:
             except StopIteration:
                 return
             except (csv.Error, _EndlessRecordError) as error:
-                yield lines.number, _problem_of(error)
                 lines.give_back()
+                yield lines.number, _problem_of(error), lines.taken
                 reader = _reader(lines, self.dialect)
             else:
-                yield lines.number, [cell.strip() for cell in cells]
+                yield lines.number, [cell.strip() for cell in cells], lines.taken
             lines.begin()
 
     def _unusable(self, line: int, found: Words) -> DocumentError:
@@ -173,6 +183,11 @@ class _Lines:
         line = self._again.popleft() if self._again else next(self._source)
         self._taken.append(line)
         return line
+
+    @property
+    def taken(self) -> str:
+        """Lines of the present record."""
+        return "".join(self._taken).rstrip("\r\n")
 
     def begin(self) -> None:
         """Start the next record after the lines taken."""

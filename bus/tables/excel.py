@@ -1,13 +1,15 @@
-"""XLSX and XLS, read by calamine; the whole workbook is in memory while its rows are read."""
+"""XLSX, XLS and ODS, read by calamine; the whole workbook is in memory while it is read."""
 
 from __future__ import annotations
 
+import json
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
 
 from python_calamine import (
     CalamineError,
@@ -20,11 +22,27 @@ from python_calamine import (
 
 from bus.errors import DocumentError, Finding
 from bus.tables.problems import Problem, ProblemKind
-from bus.tables.table import EMPTY_ROW, BadRow, Cell, FoundRow, Row, column_names, positions
+from bus.tables.table import (
+    EMPTY_ROW,
+    BadRow,
+    Cell,
+    FoundRow,
+    MergedCells,
+    Row,
+    column_names,
+    positions,
+)
 from bus.texts import finding_at, message
 
+CELLS_MAX: Final = 20_000_000
 SIZE_BYTES_MAX: Final = 64 * 2**20
 UNPACKED_BYTES_MAX: Final = 1024 * 2**20
+_CHUNK_BYTES: Final = 2**20
+_SHEET: Final = re.compile(r"xl/worksheets/[^/]+\.xml", re.IGNORECASE)
+_FILLED_CELL: Final = re.compile(
+    rb"""<(?:\w+:)?c\s[^>]*?\br=["']([A-Z]{1,3})([0-9]{1,7})["']([^>]*)>"""
+)
+_CELL_BYTES: Final = 256
 _DIGITS_KEPT: Final = 15
 """Excel keeps 15 significant digits of a number; what follows is made up."""
 
@@ -40,8 +58,7 @@ class SheetRows:
     other_names: tuple[str, ...]
     rows: tuple[tuple[int, tuple[Cell, ...]], ...]
     """Row number in the sheet and its cells, without the skipped and leading empty ones."""
-    merged: tuple[int, ...]
-    """First row of each merged range."""
+    merged: tuple[MergedCells, ...]
     header: bool
 
     def columns(self) -> tuple[tuple[str, ...], int | None]:
@@ -63,7 +80,7 @@ def read_sheet(path: Path, *, sheet: str | None, header: bool, skip_rows: int) -
     """Read one sheet of a workbook.
 
     Args:
-        path: An XLSX or XLS file of at most 64 MiB.
+        path: An XLSX, XLS or ODS file of at most 64 MiB.
         sheet: Its name; None: the first visible sheet with data.
         header: Whether the first row below `skip_rows` names the columns.
         skip_rows: Rows of the sheet to pass over.
@@ -71,6 +88,7 @@ def read_sheet(path: Path, *, sheet: str | None, header: bool, skip_rows: int) -
     Raises: DocumentError: not a workbook, too large, under a password, no such sheet, no data.
     """
     _refuse_large(path)
+    _refuse_wide(path)
     try:
         with CalamineWorkbook.from_path(str(path)) as workbook:
             names = _visible_names(workbook)
@@ -108,8 +126,16 @@ def _rows(sheet: CalamineSheet, skip_rows: int) -> tuple[tuple[int, tuple[Cell, 
     return tuple(rows)
 
 
-def _merged(sheet: CalamineSheet) -> tuple[int, ...]:
-    return tuple(first[0] + 1 for first, _ in sheet.merged_cell_ranges or ())
+def _merged(sheet: CalamineSheet) -> tuple[MergedCells, ...]:
+    return tuple(
+        MergedCells(
+            first_row=first[0] + 1,
+            last_row=last[0] + 1,
+            first_column=first[1] + 1,
+            last_column=last[1] + 1,
+        )
+        for first, last in sheet.merged_cell_ranges or ()
+    )
 
 
 def _cell(stored: _Stored) -> Cell:
@@ -138,7 +164,10 @@ def _found_row(number: int, cells: dict[str, Cell]) -> FoundRow:
         for column, cell in cells.items()
         if isinstance(cell, int) and abs(cell) >= 10**_DIGITS_KEPT
     )
-    return BadRow(number=number, problems=problems) if problems else Row(number=number, cells=cells)
+    if not problems:
+        return Row(number=number, cells=cells)
+    raw = json.dumps(cells, ensure_ascii=False, default=str)
+    return BadRow(number=number, problems=problems, raw=raw)
 
 
 def _visible_names(workbook: CalamineWorkbook) -> list[str]:
@@ -160,6 +189,44 @@ def _refuse_large(path: Path) -> None:
     if size_bytes > SIZE_BYTES_MAX or unpacked_bytes > UNPACKED_BYTES_MAX:
         sizes = {"size_bytes": size_bytes, "unpacked_bytes": unpacked_bytes}
         raise _unreadable(path, "error.tables.workbook_large", **sizes)
+
+
+def _refuse_wide(path: Path) -> None:
+    """Refuse an XLSX whose cells lie so far apart that the table between them fills the memory.
+
+    Why before it is opened: calamine makes room for every cell of the rectangle at once, and ends
+    the process where there is none. Of ODS it counts them itself; an XLS has 16.8 million at most.
+    """
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            if _SHEET.fullmatch(name):
+                with archive.open(name) as part:
+                    rows, columns = _extent(part)
+                if rows * columns > CELLS_MAX:
+                    told = {"cells": rows * columns, "cells_max": CELLS_MAX}
+                    raise _unreadable(path, "error.tables.workbook_wide", **told)
+
+
+def _extent(part: IO[bytes]) -> tuple[int, int]:
+    """Tell the last row and the last column of a sheet's cells that hold something."""
+    rows = columns = 0
+    rest = b""
+    while chunk := part.read(_CHUNK_BYTES):
+        text = rest + chunk
+        for letters, digits, more in _FILLED_CELL.findall(text):
+            if not more.endswith(b"/"):
+                rows, columns = max(rows, int(digits)), max(columns, _column(letters))
+        rest = text[-_CELL_BYTES:]
+    return rows, columns
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = number * 26 + letter - 64
+    return number
 
 
 def _no_sheet(path: Path, sheet: str, names: Sequence[str]) -> DocumentError:

@@ -52,7 +52,7 @@ class JsonLinesFile:
                 continue
             cells = self._cells(line)
             if isinstance(cells, Problem):
-                yield BadRow(number=number, problems=(cells,))
+                yield BadRow(number=number, problems=(cells,), raw=line.rstrip("\r\n"))
             elif all(cell is None for cell in cells.values()):
                 yield EMPTY_ROW
             else:

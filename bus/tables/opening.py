@@ -10,11 +10,11 @@ from typing import Final
 from bus.errors import DocumentError, Finding
 from bus.tables.delimited import DelimitedFile, Dialect, sniff_delimiter, sniffed_lines
 from bus.tables.encoding import Encoding, Survey, survey
-from bus.tables.excel import read_sheet
+from bus.tables.excel import SheetRows, read_sheet
 from bus.tables.json_lines import JsonLinesFile
 from bus.tables.lines import read_lines
 from bus.tables.options import TableOptions
-from bus.tables.table import Assumptions, Format, Table
+from bus.tables.table import Assumptions, Format, Grid, Table
 from bus.texts import finding_at, message
 
 _CHUNK_BYTES: Final = 2**20
@@ -25,11 +25,45 @@ _QUOTE: Final = '"'
 _AS_DETECTED: Final = TableOptions()
 
 
+def open_grid(path: Path, options: TableOptions = _AS_DETECTED) -> Grid | Table:
+    """Open a file whose header is the caller's business; `header` and `skip_rows` do not count.
+
+    Args:
+        path: As for `open_table`.
+        options: What the sender states of encoding, delimiter, quote and sheet.
+
+    Returns: Its rows as they stand; of JSON Lines, which have no header, the table.
+
+    Raises: DocumentError: no such file, an empty one, another kind of file.
+    """
+    options = options.model_copy(update={"header": False, "skip_rows": 0})
+    start = _start_of(path)
+    if start.startswith((_OLE, _ZIP)):
+        kind = Format.XLS if start.startswith(_OLE) else workbook_kind(path)
+        sheet = read_sheet(path, sheet=options.sheet, header=False, skip_rows=0)
+        return Grid(
+            assumptions=_of_sheet(sheet, kind, options, None),
+            merged=sheet.merged,
+            first_rows=lambda count: list(sheet.rows[:count]),
+            rows_below=sheet.found_rows,
+        )
+    table_or_file = _open_text(path, start, options)
+    if isinstance(table_or_file, Table):
+        return table_or_file
+    file, found = table_or_file
+    return Grid(
+        assumptions=_of_delimited(file, found, options, None),
+        merged=(),
+        first_rows=file.first_rows,
+        rows_below=file.rows,
+    )
+
+
 def open_table(path: Path, options: TableOptions = _AS_DETECTED) -> Table:
     """Find out how a file is to be read; its rows are read when the table is iterated.
 
     Args:
-        path: CSV, TSV, JSON Lines, XLSX or XLS; told by content, not by name.
+        path: CSV, TSV, JSON Lines, XLSX, XLS or ODS; told by content, not by name.
         options: What the sender states; it is not second-guessed.
 
     Returns: A table that says what was assumed.
@@ -40,8 +74,23 @@ def open_table(path: Path, options: TableOptions = _AS_DETECTED) -> Table:
     if start.startswith(_OLE):
         return _open_excel(path, Format.XLS, options)
     if start.startswith(_ZIP):
-        _require_workbook(path)
-        return _open_excel(path, Format.XLSX, options)
+        return _open_excel(path, workbook_kind(path), options)
+    opened = _open_text(path, start, options)
+    if isinstance(opened, Table):
+        return opened
+    file, found = opened
+    columns, header_row = file.columns()
+    return Table(
+        assumptions=_of_delimited(file, found, options, header_row),
+        columns=columns,
+        rows_total_hint=max(found.lines - (header_row or options.skip_rows), 0),
+        read=lambda: file.rows(columns, header_row),
+    )
+
+
+def _open_text(
+    path: Path, start: bytes, options: TableOptions
+) -> Table | tuple[DelimitedFile, Survey]:
     _refuse_other_kinds(path, start)
     found = survey(_chunks(path))
     encoding = options.encoding or found.guess.encoding
@@ -52,35 +101,33 @@ def open_table(path: Path, options: TableOptions = _AS_DETECTED) -> Table:
         raise _other_kind(path, "error.tables.markup")
     if first.startswith("{"):
         return _open_json_lines(path, encoding, found, options)
-    return _open_delimited(path, encoding, found, options)
+    return _delimited_file(path, encoding, options), found
 
 
-def _open_delimited(path: Path, encoding: Encoding, found: Survey, options: TableOptions) -> Table:
+def _delimited_file(path: Path, encoding: Encoding, options: TableOptions) -> DelimitedFile:
     quote = _QUOTE if options.quote is None else options.quote
     sample = sniffed_lines(path, encoding, skip_rows=options.skip_rows)
     delimiter = options.delimiter or sniff_delimiter(sample, quote)
-    file = DelimitedFile(
+    return DelimitedFile(
         path=path,
         encoding=encoding,
         dialect=Dialect(delimiter=delimiter, quote=quote),
         header=options.header,
         skip_rows=options.skip_rows,
     )
-    columns, header_row = file.columns()
-    assumptions = Assumptions(
+
+
+def _of_delimited(
+    file: DelimitedFile, found: Survey, options: TableOptions, header_row: int | None
+) -> Assumptions:
+    return Assumptions(
         format=Format.DELIMITED,
-        encoding=encoding,
+        encoding=file.encoding,
         encoding_confidence=_confidence(found, options),
-        delimiter=delimiter,
-        quote=quote,
+        delimiter=file.dialect.delimiter,
+        quote=file.dialect.quote,
         header_row=header_row,
         stated=options.stated,
-    )
-    return Table(
-        assumptions=assumptions,
-        columns=columns,
-        rows_total_hint=max(found.lines - (header_row or options.skip_rows), 0),
-        read=lambda: file.rows(columns, header_row),
     )
 
 
@@ -105,20 +152,25 @@ def _open_excel(path: Path, kind: Format, options: TableOptions) -> Table:
         path, sheet=options.sheet, header=options.header, skip_rows=options.skip_rows
     )
     columns, header_row = sheet.columns()
+    return Table(
+        assumptions=_of_sheet(sheet, kind, options, header_row),
+        columns=columns,
+        rows_total_hint=len(sheet.rows) - (header_row is not None),
+        read=lambda: sheet.found_rows(columns, header_row),
+    )
+
+
+def _of_sheet(
+    sheet: SheetRows, kind: Format, options: TableOptions, header_row: int | None
+) -> Assumptions:
     last_above_data = options.skip_rows if header_row is None else header_row
-    assumptions = Assumptions(
+    return Assumptions(
         format=kind,
         header_row=header_row,
         sheet=sheet.name,
         other_sheets=sheet.other_names,
-        merged_ranges=sum(row > last_above_data for row in sheet.merged),
+        merged_ranges=sum(one.first_row > last_above_data for one in sheet.merged),
         stated=options.stated,
-    )
-    return Table(
-        assumptions=assumptions,
-        columns=columns,
-        rows_total_hint=len(sheet.rows) - (header_row is not None),
-        read=lambda: sheet.found_rows(columns, header_row),
     )
 
 
@@ -144,14 +196,21 @@ def _start_of(path: Path) -> bytes:
     return start
 
 
-def _require_workbook(path: Path) -> None:
+def workbook_kind(path: Path) -> Format:
+    """Tell which kind of workbook a zip archive is.
+
+    Raises: DocumentError: it is damaged, or none.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            is_workbook = any(name.startswith("xl/") for name in archive.namelist())
+            names = archive.namelist()
     except zipfile.BadZipFile as error:
         raise _other_kind(path, "error.tables.damaged_archive") from error
-    if not is_workbook:
-        raise _other_kind(path, "error.tables.archive")
+    if any(name.startswith("xl/") for name in names):
+        return Format.XLSX
+    if {"mimetype", "content.xml"} <= set(names):
+        return Format.ODS
+    raise _other_kind(path, "error.tables.archive")
 
 
 def _refuse_other_kinds(path: Path, start: bytes) -> None:

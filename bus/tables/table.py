@@ -28,6 +28,7 @@ class Format(StrEnum):
     JSON_LINES = "json_lines"
     XLSX = "xlsx"
     XLS = "xls"
+    ODS = "ods"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class BadRow:
 
     number: int
     problems: tuple[Problem, ...]
+    raw: str = field(default="", repr=False, compare=False)
+    """As it stands there, as far as it is text; empty: not kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,17 @@ class EmptyRow:
 
 EMPTY_ROW: Final = EmptyRow()
 FoundRow: TypeAlias = Row | BadRow | EmptyRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergedCells:
+    """Cells of a sheet that are one: the value stands in the first, the others read as empty."""
+
+    first_row: int
+    last_row: int
+    first_column: int
+    last_column: int
+    """All from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +119,18 @@ class Table:
                 self.empty_rows += 1
             else:
                 yield found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grid:
+    """A table before anything in it is taken to be its header."""
+
+    assumptions: Assumptions
+    merged: tuple[MergedCells, ...]
+    first_rows: Callable[[int], Sequence[tuple[int, tuple[Cell, ...]]]] = field(repr=False)
+    """Number of each of so many first rows, from 1, and its cells."""
+    rows_below: Callable[[tuple[str, ...], int | None], Iterator[FoundRow]] = field(repr=False)
+    """Rows below that number, by these columns."""
 
 
 def column_names(header: Sequence[Cell], *, file: str, row: int) -> tuple[str, ...]:

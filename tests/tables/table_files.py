@@ -97,3 +97,35 @@ def _cell(place: str, cell: StoredCell) -> str:
         return f'<c r="{place}" t="b"><v>{int(cell)}</v></c>'
     number, style = cell if isinstance(cell, tuple) else (cell, "")
     return f'<c r="{place}" s="{_STYLES.get(style, 0)}"><v>{number}</v></c>'
+
+
+_OPEN_DOCUMENT: Final = "urn:oasis:names:tc:opendocument:xmlns"
+
+
+_SPACES: Final = ("office", "table", "text")
+
+
+def write_ods(path: Path, rows: Sequence[Sequence[str]]) -> Path:
+    """Write the smallest workbook of OpenDocument that holds these texts."""
+
+    def cell(text: str) -> str:
+        held = f"<text:p>{escape(text)}</text:p>"
+        return f'<table:table-cell office:value-type="string">{held}</table:table-cell>'
+
+    inner = "".join(f"<table:table-row>{''.join(map(cell, row))}</table:table-row>" for row in rows)
+    body = f'<table:table table:name="Лист1">{inner}</table:table>'
+    spaces = " ".join(f'xmlns:{one}="{_OPEN_DOCUMENT}:{one}:1.0"' for one in _SPACES)
+    kind = "application/vnd.oasis.opendocument.spreadsheet"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", kind)
+        archive.writestr(
+            "META-INF/manifest.xml",
+            f'<m:manifest xmlns:m="{_OPEN_DOCUMENT}:manifest:1.0">'
+            f'<m:file-entry m:full-path="/" m:media-type="{kind}"/></m:manifest>',
+        )
+        archive.writestr(
+            "content.xml",
+            f"<office:document-content {spaces}><office:body><office:spreadsheet>{body}"
+            "</office:spreadsheet></office:body></office:document-content>",
+        )
+    return path

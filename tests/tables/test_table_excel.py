@@ -14,7 +14,7 @@ from bus.tables.opening import open_table
 from bus.tables.options import TableOptions
 from bus.tables.problems import ProblemKind
 from bus.tables.table import BadRow, Format, Row
-from tests.tables.table_files import StoredCell, shared, write_xlsx
+from tests.tables.table_files import StoredCell, shared, write_ods, write_xlsx
 
 WHOLE_DAY = 45000.0
 """15 March 2023 in Excel's count of days."""
@@ -162,3 +162,29 @@ def test_an_archive_without_a_workbook_is_refused(tmp_path: Path) -> None:
         archive.writestr("table.csv", "a;b\n")
     with pytest.raises(DocumentError, match="an archive that is not a workbook"):
         open_table(path)
+
+
+def test_a_workbook_of_open_document_is_read(tmp_path: Path) -> None:
+    table = open_table(write_ods(tmp_path / "t.ods", [["код", "имя"], ["01", "Школа № 1"]]))
+    assert table.assumptions.format is Format.ODS
+    assert [row.cells for row in table if isinstance(row, Row)] == [
+        {"код": "01", "имя": "Школа № 1"}
+    ]
+
+
+def test_a_cell_far_away_from_the_others_is_refused_before_room_is_made_for_all_between(
+    tmp_path: Path,
+) -> None:
+    path = write_xlsx(tmp_path / "t.xlsx", {"s": [["a", "b"], ["1", "2"]]})
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    for cell, is_read in (('s="1"/>', True), ('t="n"><v>1</v></c>', False)):
+        far = f'<row r="1048576"><c r="XFD1048576" {cell}</row></sheetData>'.encode()
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in parts.items():
+                archive.writestr(name, content.replace(b"</sheetData>", far))
+        if is_read:  # a cell that has a style alone takes no room
+            assert len(list(open_table(path))) == 1
+        else:
+            with pytest.raises(DocumentError, match=r"17,179,869,184 cells"):
+                open_table(path)

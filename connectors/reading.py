@@ -21,6 +21,12 @@ UNSAFE_ROWS_MAX: Final = 100_000
 """Rows in a row without a position, after which the source is taken to be wrong."""
 
 
+class _Hash(Protocol):
+    def copy(self) -> _Hash: ...
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
 class Paced(Protocol):
     """Keeps a rate."""
 
@@ -60,6 +66,8 @@ class Reading:
     """Rows since the position."""
     _coming: asyncio.Future[Item] | None = None
     _coming_past: asyncio.Future[SourceRow] | None = None
+    _begun: tuple[Json, _Hash] | None = None
+    """The latest position, and the beginning of the names of events behind it."""
 
     @property
     def may_be_kept(self) -> bool:
@@ -139,8 +147,14 @@ class Reading:
         number = 0 if is_safe else self.unsafe_rows
         if is_safe:
             self.position, self.unsafe_rows = item.position, 0
-        event, place = event_of(before, number), _place(item, before, number)
+        event, place = self._event(before, number), _place(item, before, number)
         return source_row(item, self.fit, event=event, place=place)
+
+    def _event(self, position: Json, number: int) -> str:
+        """See `event_of`; a position of many bytes is written once for all rows behind it."""
+        if self._begun is None or self._begun[0] is not position:
+            self._begun = (position, _begun_event(position))
+        return _event_behind(self._begun[1], number)
 
     async def close(self) -> None:
         """Close the source; what it was about to give is given again later."""
@@ -196,8 +210,18 @@ def event_of(position: Json, number: int) -> str:
         position: What JSON can write.
         number: Rows since that position, from 1; 0: the position is the row's own.
     """
-    written = json.dumps([position, number], ensure_ascii=False, sort_keys=True, default=str)
-    return sha256(written.encode()).hexdigest()[:16]
+    return _event_behind(_begun_event(position), number)
+
+
+def _begun_event(position: Json) -> _Hash:
+    written = json.dumps([position], ensure_ascii=False, sort_keys=True, default=str)
+    return sha256(f"{written[:-1]}, ".encode())
+
+
+def _event_behind(begun: _Hash, number: int) -> str:
+    whole = begun.copy()
+    whole.update(f"{number}]".encode())
+    return whole.hexdigest()[:16]
 
 
 def _place(item: Row | Bad, position: Json, number: int) -> str:

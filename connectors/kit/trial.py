@@ -142,17 +142,21 @@ class Trial:
     ) -> None:
         time = asyncio.get_running_loop().time
         moved_at_s, size, has_come = time(), self._size(), False
+        pause_s = _LOOK_S
         while not running.done():
             if size != (size := self._size()):
                 moved_at_s, has_come = time(), False
             elif not has_come:
+                asked_at_s = time()
                 has_come = come()
+                pause_s = max(_LOOK_S, time() - asked_at_s)
                 if not has_come and time() - moved_at_s > still_s:
                     raise Failed(self.difference() or str(message("kit.never_came")))
                 moved_at_s = time() if has_come else moved_at_s
             elif time() - moved_at_s > QUIET_S:
                 return
-            await asyncio.sleep(_LOOK_S)
+            # Why as long as the look took: the runner is to have its half of the time.
+            await asyncio.sleep(pause_s)
 
     def _size(self) -> tuple[int, int]:
         return len(self.bus.log.records()), len(self.bus.kept)

@@ -30,7 +30,7 @@ from pydantic import Field
 from bus.errors import DocumentError, Finding
 from connectors.source import Bad, Item, Json, Kind, Mark, Source, SourceDown, Stream
 from connectors.sources.folder_checks import discover_in, findings_of
-from connectors.sources.folder_files import Content, Digests, Look, Place, look_at, take_away
+from connectors.sources.folder_files import Content, Digests, Look, Place, look_again, take_away
 from connectors.sources.folder_position import FILES_MAX, Begun, FolderPosition
 from connectors.sources.formats import ENDINGS, FileOptions, read_file
 from connectors.sources.in_batches import in_batches
@@ -112,9 +112,7 @@ class Folder(Source[FolderConfig]):
             return
         standing = {one.fingerprint for one in files}
         place = replace(place, known=place.known & standing)
-        if len(place.known) + len(todo) > FILES_MAX:
-            told = {"folder": self.config.folder, "files_max": FILES_MAX}
-            raise DocumentError(message("folder.many_files", **told))
+        todo = self._fitting(todo, len(place.known))
         unmarked = 0
         for number, content in enumerate(todo, start=1):
             async with aclosing(self._rows(content, place)) as items:
@@ -138,6 +136,18 @@ class Folder(Source[FolderConfig]):
         else:
             todo.sort(key=lambda one: (one.look.modified_ns, one.look.name))
         return sorted(todo, key=lambda one: not self._rows_read(one, place))
+
+    def _fitting(self, todo: list[Content], known: int) -> list[Content]:
+        """Take as many files as a position can tell; the others once some of them are moved away.
+
+        Raises:
+            DocumentError: Nothing will be moved away.
+        """
+        room = FILES_MAX - known
+        if len(todo) > room and (self.config.when_done == "keep" or not room):
+            told = {"folder": self.config.folder, "files_max": FILES_MAX}
+            raise DocumentError(message("folder.many_files", **told))
+        return todo[:room]
 
     def _rows_read(self, content: Content, place: FolderPosition) -> int:
         """Tell how many rows of this very content are read."""
@@ -179,7 +189,7 @@ class Folder(Source[FolderConfig]):
         if new and self.config.complete_when == "stable":
             await self.context.sleep(self.config.settle_s)
             again = await self._blocking(lambda _: _look(place))
-            new = [look for look in new if look.is_same(again.get(look.name))]
+            new = [look for look in new if look == again.get(look.name)]
         if not new:
             return looks, known
 
@@ -243,10 +253,8 @@ def _look(place: Place) -> Mapping[str, Look]:
 
 
 def _has_changed(content: Content, _stopped: threading.Event) -> bool:
-    look = content.look
-    folder = look.path.parents[look.name.count("/")]
     try:
-        return not look.is_same(look_at(look.path, folder))
+        return content.look != look_again(content.look)
     except FileNotFoundError:
         return False  # it was read whole: what was opened stays readable
 

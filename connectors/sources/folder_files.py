@@ -39,10 +39,8 @@ class Look:
     changed_ns: int
     """When content, name or rights last changed; nobody can set it."""
     inode: int
-
-    def is_same(self, other: Look | None) -> bool:
-        """Tell whether nothing happened to it in between."""
-        return self == other
+    beside: tuple[tuple[str, int, int], ...] = ()
+    """Memo files that belong to a DBF: name, size, when it last changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +119,19 @@ def look_at(path: Path, folder: Path) -> Look:
         modified_ns=told.st_mtime_ns,
         changed_ns=told.st_ctime_ns,
         inode=told.st_ino,
+        beside=tuple(_beside(path)),
     )
+
+
+def look_again(look: Look) -> Look:
+    """Look at a file once more."""
+    return look_at(look.path, look.path.parents[look.name.count("/")])
+
+
+def _beside(path: Path) -> Iterator[tuple[str, int, int]]:
+    for one in _companions(path):
+        told = one.stat()
+        yield one.name, told.st_size, told.st_ctime_ns
 
 
 class Digests:
@@ -138,9 +148,9 @@ class Digests:
     def of(self, look: Look) -> Content | None:
         """Tell what a file contains, if it is known and nothing happened to the file since."""
         known = self._known.get(str(look.path))
-        if known is None or known[:4] != _marks(look):
+        if known is None or known[:-1] != _marks(look):
             return None
-        return Content(look=look, digest=str(known[4]))
+        return Content(look=look, digest=str(known[-1]))
 
     def read(self, looks: Sequence[Look], stopped: Event) -> Iterator[Content]:
         """Read what files contain; those that change meanwhile are left out.
@@ -154,7 +164,7 @@ class Digests:
                 return
             try:
                 digest = _digest(look.path, stopped)
-                is_same = look.is_same(look_at(look.path, look.path.parents[look.name.count("/")]))
+                is_same = look == look_again(look)
             except FileNotFoundError:
                 continue
             except PermissionError:
@@ -179,7 +189,8 @@ class Digests:
 
 
 def _marks(look: Look) -> list[object]:
-    return [look.size, look.modified_ns, look.changed_ns, look.inode]
+    marks = [look.size, look.modified_ns, look.changed_ns, look.inode]
+    return [*marks, *(list(one) for one in look.beside)]
 
 
 def _digest(path: Path, stopped: Event) -> str | None:
@@ -211,19 +222,20 @@ def take_away(content: Content, to: Path | None) -> None:
         content: What was read.
         to: The folder; None: it is deleted.
     """
-    look = content.look
+    look, beside = content.look, _companions(content.look.path)
     leaving = look.path.with_name(f"{_LEAVING}{look.path.name}")
     look.path.rename(leaving)
     now = leaving.stat()
     if (now.st_ino, now.st_size, now.st_mtime_ns) != (look.inode, look.size, look.modified_ns):
         leaving.rename(look.path)  # another file took its place in the last moment: it is not read
         return
-    if to is None:
-        leaving.unlink()
-    else:
-        target = _free(to / look.name)
+    target = None if to is None else _free(to / look.name)
+    for path in (leaving, *beside):
+        if target is None:
+            path.unlink()
+            continue
         target.parent.mkdir(parents=True, exist_ok=True)
-        leaving.rename(target)
+        path.rename(target if path is leaving else target.with_suffix(path.suffix))
     look.path.with_name(look.path.name + READY).unlink(missing_ok=True)
 
 

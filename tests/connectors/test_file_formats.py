@@ -15,6 +15,8 @@ from tests.connectors.folder_files import (
     cells_of,
     folder,
     items_of,
+    last_position,
+    names_in,
     places_of,
     write_dbf,
 )
@@ -103,9 +105,11 @@ async def test_a_dbf_without_its_memo_is_refused_and_read_once_both_are_there(
     assert [place for place, _ in bad_of(found)] == ["a.dbf"]
     memo = b"\0" * 512 + "Закрыта на ремонт".encode("cp866") + b"\x1a\x1a"
     (exports / "a.dbt").write_bytes(memo.ljust(1024, b"\0"))
-    assert cells_of(await read(exports, encoding="cp866")) == [
-        {"NUM": 1, "NOTE": "Закрыта на ремонт"}
-    ]
+    source = folder(exports, encoding="cp866", when_done="move")
+    items = await items_of(source, last_position(found))
+    assert cells_of(items) == [{"NUM": 1, "NOTE": "Закрыта на ремонт"}]
+    await source.acked(last_position(items))
+    assert names_in(exports / "done") == ["a.dbf", "a.dbt"]
 
 
 async def test_a_dbf_that_is_cut_gives_its_whole_records_and_says_how_many_are_missing(

@@ -17,6 +17,7 @@ from connectors import Bad, Mark, Row, SourceDown
 from connectors.kit.plugin import conforms
 from connectors.sources import folder as folder_module
 from connectors.sources.folder import Folder
+from connectors.sources.folder_files import Content, look_at, take_away
 from connectors.sources.folder_position import FILES_MAX, Begun, FolderPosition
 from connectors.twins.folder import FolderTwin
 from tests.connectors.folder_files import (
@@ -97,6 +98,11 @@ async def test_more_files_than_a_position_can_tell_are_refused_with_the_way_out(
         csv(exports / f"{number}.csv", f"{number};x")
     with pytest.raises(DocumentError, match="when_done: move"):
         await items_of(folder(exports))
+    source = folder(exports, when_done="delete")
+    items = await items_of(source)
+    await source.acked(last_position(items))
+    rest = await items_of(source, last_position(items))
+    assert places_of(items) + places_of(rest) == ["0.csv:2", "1.csv:2", "2.csv:2"]
 
 
 async def test_reading_goes_on_within_a_file_of_the_same_content_and_begins_anew_with_another(
@@ -198,6 +204,15 @@ async def test_files_are_moved_when_they_are_durable_and_not_what_was_written_si
     position = last_position(await items_of(source, last_position(items)))
     await source.acked(position)
     assert names_in(exports / "done") == ["a.2.csv", "a.csv", "b.csv"]
+
+
+async def test_a_file_that_is_replaced_in_the_moment_of_its_leaving_stays(exports: Path) -> None:
+    path = csv(exports / "a.csv", "1;one")
+    read = Content(look=look_at(path, exports), digest="of what was read")
+    path.unlink()
+    csv(path, "1;unread")
+    take_away(read, exports / "done")
+    assert names_in(exports) == ["a.csv"]
 
 
 async def test_done_files_are_deleted_where_it_is_said(exports: Path) -> None:

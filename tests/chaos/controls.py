@@ -1,8 +1,9 @@
 """Control runs: the bus with one of its guarantees taken away, which a run is to notice.
 
 `BUS_CHAOS_BROKEN` names what is taken away, in the workers (`python -m tests.chaos.controls ROLE …`
-stands for `python -m bus.agents.worker ROLE …`), in producers and in consumers. The product knows
-nothing of it.
+stands for `python -m bus.agents.worker ROLE …`), in producers and in consumers. `BUS_CHAOS_STAGE`
+names the control whose stage is set: what makes the want of a guarantee show, and harms nothing by
+itself. The product knows nothing of either.
 """
 
 from __future__ import annotations
@@ -18,23 +19,25 @@ from typing import Any, Final
 
 from faust.types import TP
 
-from bus.agents import enforce, worker
+from bus.agents import consumer_thread, enforce, transport, worker
 from bus.agents.transport import BatchConsumer
 from bus.client import own_log, proof, sending
 from bus.enforce import judge
 from bus.fund import store as fund_store
 from bus.model.identifiers import RecordId
 from bus.model.record import Envelope, Headers
-from bus.postgres.positions import Done, Span
+from bus.postgres.positions import Done, Span, fenced
 from bus.postgres.session import Session, translated
 from bus.quarantine import store as quarantine_store
 from bus.wire import envelope
 from bus.wire.envelope import Arranged, Flaw
 from bus.wire.header_names import SIGNED
+from bus.wire.signature import BATCH_LEAVES_MAX
 from tests.chaos.anomaly import Name
 from tests.chaos.history import Sent
 
 VARIABLE: Final = "BUS_CHAOS_BROKEN"
+STAGE: Final = "BUS_CHAOS_STAGE"
 _IN_HAND_S: Final = 0.5
 
 
@@ -43,12 +46,16 @@ class Broken(StrEnum):
     """Guarantees that can be taken away."""
 
     NO_FENCE = "no-fence"
-    """Fund and quarantine write whether their positions are where they began or not, and take their
-    time before they do, so that a freeze finds a batch in hand."""
+    """Fund and quarantine write whether their positions are where they began or not.
+
+    The stage: they take their time before they do, so that a freeze finds a batch in hand."""
     EARLY_COMMIT = "early-commit"
     """An offset is committed when its outputs are handed over, not when they are durable."""
     PAST_A_GAP = "past-a-gap"
-    """A batch that is done is committed though one before it is not."""
+    """A batch that is done is committed though one before it is not.
+
+    The stage: quarantine is led apart from the other outputs (`tests.chaos.leaders`), and batches
+    are small: a large one nearly always has a bad record, and none may pass another then."""
     RANDOM_IDS = "random-ids"
     """A record's id is new each time that it is sent."""
 
@@ -60,6 +67,31 @@ NOTICED_AS: Final = {
     Broken.RANDOM_IDS: Name.DUPLICATE,
 }
 """What a run has to say of each, beside whatever follows from it."""
+
+
+def environment_of(broken: Broken | None, *, is_whole: bool) -> dict[str, str]:
+    """Tell processes what they go without.
+
+    Args:
+        broken: What a control run is about; None: this is none.
+        is_whole: The stage is set, and nothing taken away.
+    """
+    if broken is None:
+        return {}
+    return {STAGE: broken.value} | ({} if is_whole else {VARIABLE: broken.value})
+
+
+def set_stage(control: Broken) -> None:
+    """Let this process work so that the want of a guarantee would show."""
+    match control:
+        case Broken.NO_FENCE:
+            for store in (fund_store, quarantine_store):
+                _replace(store, "fenced", _taking_its_time)
+        case Broken.PAST_A_GAP:
+            for module in (consumer_thread, transport):
+                _replace(module, "BATCH_RECORDS_MAX", BATCH_LEAVES_MAX)
+        case Broken.EARLY_COMMIT | Broken.RANDOM_IDS:
+            pass
 
 
 def take_away(broken: Broken) -> None:
@@ -87,13 +119,19 @@ def _replace(owner: object, name: str, new: object) -> None:
 
 def broken_here() -> Broken | None:
     """Tell what this process has to go without, as its environment says."""
-    name = os.environ.get(VARIABLE)
+    return _named(VARIABLE)
+
+
+def _named(variable: str) -> Broken | None:
+    name = os.environ.get(variable)
     return Broken(name) if name else None
 
 
 def take_away_what_is_named() -> None:
-    """Break this process as its environment says, if it does."""
-    broken = broken_here()
+    """Set the stage in this process, and break it, as its environment says, if it does."""
+    control, broken = _named(STAGE), broken_here()
+    if control is not None:
+        set_stage(control)
     if broken is not None:
         take_away(broken)
 
@@ -103,6 +141,13 @@ def as_told(sent: Sent) -> Sent:
     if broken_here() is not Broken.RANDOM_IDS:
         return sent
     return replace(sent, mark=sent.stamp, record_id=None, supersedes=None)
+
+
+async def _taking_its_time(
+    session: Session, consumer: str, spans: Sequence[Span], work: Callable[[], Awaitable[Done]]
+) -> Done:
+    await asyncio.sleep(_IN_HAND_S)
+    return await fenced(session, consumer, spans, work)
 
 
 async def _unfenced(
@@ -134,7 +179,6 @@ _alone: set[asyncio.Task[None]] = set()
 
 
 async def _settle_alone(settler: enforce._Settler, sent: enforce._Sent) -> None:
-    await settler._room.acquire()
     task = asyncio.create_task(_settle(settler, sent))
     _alone.add(task)
     task.add_done_callback(_alone.discard)
@@ -146,7 +190,6 @@ async def _settle(settler: enforce._Settler, sent: enforce._Sent) -> None:
     place = TP(sent.batch.topic, sent.batch.partition)
     if consumer._done.get(place, 0) < sent.batch.end:
         consumer.settle(sent.batch)
-    settler._room.release()
 
 
 def _random_id(*_: object) -> RecordId:

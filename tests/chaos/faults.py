@@ -104,7 +104,7 @@ def _met(links: Iterable[Link]) -> int:
 
 
 async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
-    """Hold what enforcement writes, let it work on for a while, kill it, and lose what was held.
+    """Hold what enforcement writes, let it work on once something is held, kill it, lose that.
 
     Why lose: the kernel sends what a dead process had handed over, and it would arrive after all.
     """
@@ -113,8 +113,8 @@ async def _hold_and_kill(world: World, fault: PlannedFault) -> bool:
     for link in links:
         link.apply(HoldProduce())
     try:
-        await asyncio.sleep(fault.lasts_s)
         is_held = await _has_met(links, before)
+        await asyncio.sleep(fault.lasts_s)
         for slot in world.slots:
             if slot.role is Role.ENFORCE:
                 world.signal_worker(slot, signal.SIGKILL)

@@ -11,13 +11,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
 from bus.wire import topics
-from tests.chaos.anomaly import Anomaly
 from tests.chaos.checker import check
 from tests.chaos.collecting import collect, topics_of_consumers
 from tests.chaos.consumers import CONSUMERS
@@ -25,7 +23,9 @@ from tests.chaos.controls import Broken
 from tests.chaos.enough import LONG_S, unseen_places, unstopped, untried
 from tests.chaos.faults import befall
 from tests.chaos.history import History, Outcome, read_history
+from tests.chaos.leaders import APART
 from tests.chaos.recovery import ProgressWatch, recoveries, summary
+from tests.chaos.report import Report
 from tests.chaos.schedule import OF_PROCESSES, Kind, PlannedFault, directed, schedule
 from tests.chaos.traffic import PARTIES
 from tests.chaos.world import World, can_jump_clocks, whole_world
@@ -45,56 +45,13 @@ _STAGES: Final = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
-class Report:
-    """What a run came to."""
-
-    seed: int
-    seconds: float
-    faults: Counter[Kind] = field(default_factory=Counter)
-    left_out: tuple[Kind, ...] = ()
-    """Kinds that this machine can't do."""
-    records: int = 0
-    """That producers tried to send."""
-    anomalies: Sequence[Anomaly] = ()
-    recover_s: dict[str, float] = field(default_factory=dict)
-
-    missed: Counter[Kind] = field(default_factory=Counter)
-    """Faults that met nothing: a process that was dead already, a link without traffic."""
-    acknowledged_by: dict[str, int] = field(default_factory=dict)
-    """Producer → records."""
-    fenced: int = 0
-    """Workers that ended because another had moved their position."""
-    ended_in_transaction: int = 0
-    """Transactions of frozen workers that PostgreSQL ended by itself, or for their successors."""
-    problems: list[str] = field(default_factory=list)
-    """Why the run says less than it should; it is then no proof."""
-
-    @property
-    def is_clean(self) -> bool:
-        return not (self.anomalies or self.problems)
-
-    def as_json(self) -> dict[str, object]:
-        """Give the line that a run ends with."""
-        return {
-            "seed": self.seed,
-            "seconds": self.seconds,
-            "faults": dict(sorted(self.faults.items())),
-            "faults_total": self.faults.total(),
-            "missed": dict(sorted(self.missed.items())),
-            "left_out": list(self.left_out),
-            "records": self.records,
-            "acknowledged": self.acknowledged_by,
-            "fenced": self.fenced,
-            "ended_in_transaction": self.ended_in_transaction,
-            "anomalies": dict(sorted(Counter(one.name for one in self.anomalies).items())),
-            "problems": self.problems,
-            "recover_s": self.recover_s,
-        }
-
-
 async def run(
-    seconds: float, seed: int, *, broken: Broken | None = None, folder: Path | None = None
+    seconds: float,
+    seed: int,
+    *,
+    broken: Broken | None = None,
+    is_whole: bool = False,
+    folder: Path | None = None,
 ) -> Report:
     """Let faults befall a working bus, let it come to rest, and check what it holds.
 
@@ -102,6 +59,7 @@ async def run(
         seconds: How long faults go on.
         seed: Of the schedule.
         broken: What is taken away, in a control run.
+        is_whole: Nothing is taken away: the control's stage and plan alone.
         folder: Where all of it lies; None: a temporary one.
     """
     report = None
@@ -109,7 +67,7 @@ async def run(
         place = folder or Path(temporary)
         place.chmod(0o755)
         try:
-            async with whole_world(place, seed=seed, broken=broken) as world:
+            async with whole_world(place, seed=seed, broken=broken, is_whole=is_whole) as world:
                 report = await _run(world, seconds, seed)
         except Exception as problem:
             if report is None:
@@ -167,7 +125,10 @@ def _planned(
 ) -> list[PlannedFault]:
     """Plan the run; a control run gets what shows the guarantee that it goes without."""
     match world.broken:
-        case Broken.EARLY_COMMIT | Broken.PAST_A_GAP:
+        case Broken.PAST_A_GAP:
+            apart = (f"workers-{APART}",)
+            return directed(Kind.HOLD_AND_KILL, apart, lasts_s=1.5, seconds=seconds)
+        case Broken.EARLY_COMMIT:
             links = ("workers", "workers-1", "workers-2", "workers-3")
             return directed(Kind.HOLD_AND_KILL, links, lasts_s=1.5, seconds=seconds)
         case Broken.NO_FENCE:
@@ -265,7 +226,7 @@ def _too_little(world: World, report: Report, planned: Sequence[PlannedFault]) -
         lacking.append(f"of {len(PARTIES)} producers only {[*report.acknowledged_by]} had success")
     if report.seconds >= LONG_S:
         lacking += untried(planned, report.faults)
-        if world.broken is None:  # else there may be no fence
+        if world.broken is None or world.is_whole:  # else there may be no fence
             lacking += unstopped(planned, report.fenced + report.ended_in_transaction)
     return lacking
 

@@ -122,7 +122,9 @@ OF_ENGINES: Final = {
     Kind.LOSE_REQUESTS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
     Kind.LOSE_ANSWERS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
     Kind.LATE_ANSWERS: Recipe(targets=_PRODUCE_LINKS, lasts_s=(1.0, 4.0)),
-    Kind.HOLD_AND_KILL: Recipe(targets=("workers",), lasts_s=(1.0, 2.0)),
+    Kind.HOLD_AND_KILL: Recipe(
+        targets=("workers", "workers-1", "workers-2", "workers-3"), lasts_s=(1.0, 2.0)
+    ),
     Kind.SWAP_CATALOGUE: Recipe(targets=("all",)),
 }
 OUTAGES: Final = (Kind.NO_BROKERS, Kind.NO_DATABASE)

@@ -25,8 +25,9 @@ from bus.supervise.supervisor import Slot, Supervisor
 from bus.wiring import Installation
 from tests.chaos.actors import Actor
 from tests.chaos.consumers import CONSUMERS, Consumer
-from tests.chaos.controls import VARIABLE, Broken
+from tests.chaos.controls import Broken, environment_of
 from tests.chaos.engines import NODES, Engines, PeerPorts
+from tests.chaos.leaders import lead_apart
 from tests.chaos.region import add_schema_version, make_region, reword
 from tests.chaos.traffic import PARTIES, PUBLISHING
 from tests.proxy import KafkaLinks, Link, TcpLink
@@ -57,6 +58,8 @@ class World:
     folder: Path
     engines: Engines
     broken: Broken | None
+    is_whole: bool
+    """Of a control run there is the stage and the plan alone; nothing is taken away."""
     supervisor: Supervisor
     actors: Mapping[str, Actor]
     links: Mapping[str, Link]
@@ -151,7 +154,7 @@ def _write_at_once(path: Path, text: str) -> None:
 
 @asynccontextmanager
 async def whole_world(
-    folder: Path, *, seed: int, broken: Broken | None = None
+    folder: Path, *, seed: int, broken: Broken | None = None, is_whole: bool = False
 ) -> AsyncIterator[World]:
     """Start all of it: a region in force, workers, producers and consumers at work.
 
@@ -159,6 +162,7 @@ async def whole_world(
         folder: Empty; everything lies in it.
         seed: Of what the links leave to chance.
         broken: What is taken away, in a control run.
+        is_whole: Nothing is taken away: a control's stage alone.
     """
     engines = Engines(home=folder / "home")
     async with AsyncExitStack() as stack:
@@ -169,12 +173,11 @@ async def whole_world(
         direct = Installation(engines.settings(make_region(folder)))
         await asyncio.to_thread(_enrol, direct)
         region, fund_port = direct.settings.region, others["fund"].port
-        control = {} if broken is None else {VARIABLE: broken.value}
         environments = {
             name: as_environment(
                 engines.settings(region, bootstrap=links.bootstrap, fund_port=fund_port)
             )
-            | control
+            | environment_of(broken, is_whole=is_whole)
             for name, links in kafka.items()
         }
         environments["workers"] |= _clock(folder)
@@ -191,6 +194,7 @@ async def whole_world(
             folder=folder,
             engines=engines,
             broken=broken,
+            is_whole=is_whole,
             supervisor=supervisor,
             actors=_actors(folder, environments),
             links={
@@ -202,6 +206,8 @@ async def whole_world(
             direct=direct,
             worker_environment=environments["workers"],
         )
+        if broken is Broken.PAST_A_GAP:
+            await asyncio.to_thread(lead_apart, direct)
         await world.apply_catalogue()
         running = asyncio.create_task(supervisor.run())
         stack.push_async_callback(_cancelled, running)

@@ -1,0 +1,80 @@
+"""What a run came to, in one line, and the code that its process ends with. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from tests.chaos.anomaly import Anomaly
+from tests.chaos.controls import NOTICED_AS, Broken
+from tests.chaos.schedule import Kind
+
+EXIT_CLEAN: Final = 0
+EXIT_FOUND: Final = 1
+EXIT_UNNOTICED: Final = 2
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """What a run came to."""
+
+    seed: int
+    seconds: float
+    faults: Counter[Kind] = field(default_factory=Counter)
+    left_out: tuple[Kind, ...] = ()
+    """Kinds that this machine can't do."""
+    records: int = 0
+    """That producers tried to send."""
+    anomalies: Sequence[Anomaly] = ()
+    recover_s: dict[str, float] = field(default_factory=dict)
+
+    missed: Counter[Kind] = field(default_factory=Counter)
+    """Faults that met nothing: a process that was dead already, a link without traffic."""
+    acknowledged_by: dict[str, int] = field(default_factory=dict)
+    """Producer → records."""
+    fenced: int = 0
+    """Workers that ended because another had moved their position."""
+    ended_in_transaction: int = 0
+    """Transactions of frozen workers that PostgreSQL ended by itself, or for their successors."""
+    problems: list[str] = field(default_factory=list)
+    """Why the run says less than it should; it is then no proof."""
+
+    @property
+    def is_clean(self) -> bool:
+        return not (self.anomalies or self.problems)
+
+    def notices(self, broken: Broken) -> bool:
+        """Tell whether a control run says by name what it went without."""
+        return any(one.name is NOTICED_AS[broken] for one in self.anomalies)
+
+    def as_json(self) -> dict[str, object]:
+        """Give the line that a run ends with."""
+        return {
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "faults": dict(sorted(self.faults.items())),
+            "faults_total": self.faults.total(),
+            "missed": dict(sorted(self.missed.items())),
+            "left_out": list(self.left_out),
+            "records": self.records,
+            "acknowledged": self.acknowledged_by,
+            "fenced": self.fenced,
+            "ended_in_transaction": self.ended_in_transaction,
+            "anomalies": dict(sorted(Counter(one.name for one in self.anomalies).items())),
+            "problems": self.problems,
+            "recover_s": self.recover_s,
+        }
+
+
+def exit_code_of(report: Report, broken: Broken | None) -> int:
+    """Tell what a run ends with.
+
+    Args:
+        report: Of the run.
+        broken: What was taken away; None: nothing.
+    """
+    if broken is not None:
+        return EXIT_FOUND if report.notices(broken) else EXIT_UNNOTICED
+    return EXIT_CLEAN if report.is_clean else EXIT_FOUND

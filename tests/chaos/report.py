@@ -28,8 +28,10 @@ class Report:
     records: int = 0
     """That producers tried to send."""
     anomalies: Sequence[Anomaly] = ()
-    recover_s: dict[str, float] = field(default_factory=dict)
-
+    recover_s: dict[str, float | None] = field(default_factory=dict)
+    """How long the fund took to go on after faults."""
+    drain_s: float | None = None
+    """How long all took to come to the end once nothing more came; None: they did not."""
     missed: Counter[Kind] = field(default_factory=Counter)
     """Faults that met nothing: a process that was dead already, a link without traffic."""
     acknowledged_by: dict[str, int] = field(default_factory=dict)
@@ -72,6 +74,7 @@ def exit_code_of(report: Report, broken: Broken | None) -> int:
     """Tell what a run ends with.
 
     Args:
+            "drain_s": self.drain_s,
         report: Of the run.
         broken: What was taken away; None: nothing.
     """

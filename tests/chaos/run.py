@@ -90,7 +90,7 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     tell(f"{report.faults.total()} faults are over; waiting till all work again")
     report.problems += await _silent(world)
     tell("draining")
-    report.problems += await _rest(world)
+    await _rest(world, report)
     telling.cancel()
     report.recover_s = summary(recoveries(ends_s, watch.stop()))
     report.fenced = _count_in_logs(world, _FENCED)
@@ -239,31 +239,32 @@ async def _engines_whole(world: World) -> None:
     await asyncio.to_thread(world.engines.wait_for_brokers)
 
 
-async def _rest(world: World) -> list[str]:
+async def _rest(world: World, report: Report) -> None:
     """Let producers finish what they began, and the bus and its consumers come to the end.
 
-    Returns: What did not come to it; what is there is judged all the same.
+    What does not come to it in time is a problem; what is there is judged all the same.
     """
     for name, actor in world.actors.items():
         if not name.startswith("consumer"):
             await actor.end()
+    begun_s = time.monotonic()
     stages = [*_STAGES.items()]
     stages += [
         (topic, str(who)) for who, topic in (await topics_of_consumers(world.direct)).items()
     ]
-    late: list[str] = []
+    late = ""
     try:
         async with asyncio.timeout(DRAIN_S):
             for prefix, group in stages:
-                late = [f"{group} has not come to the end of {prefix} after {DRAIN_S:.0f} s"]
+                late = f"{group} has not come to the end of {prefix} after {DRAIN_S:.0f} s"
                 await _come_to_the_end(world, prefix, group)
-            late = []
+        report.drain_s = round(time.monotonic() - begun_s, 1)
     except TimeoutError:
-        tell(late[0])
+        tell(late)
+        report.problems.append(late)
     for name, actor in world.actors.items():
         if name.startswith("consumer"):
             await actor.end()
-    return late
 
 
 async def _come_to_the_end(world: World, prefix: str, group: str) -> None:

@@ -14,6 +14,7 @@ from typing import Final
 _PAUSE_S: Final = 0.3
 _END_S: Final = 90.0
 """Longer than a client waits for an acknowledgement."""
+WORDS_MAX: Final = 300
 
 
 class Actor:
@@ -32,6 +33,8 @@ class Actor:
         """
         self.name = name
         self.lives = 0
+        self.faults: list[str] = []
+        """Of each life that ended by itself, which none should: exit code and last words."""
         self._arguments = tuple(arguments)
         self._environment = {**os.environ, **environment}
         self._log = log
@@ -55,8 +58,17 @@ class Actor:
                     env=self._environment,
                 )
             self.lives += 1
-            await self._process.wait()
+            code = await self._process.wait()
+            if code > 0:
+                self.faults.append(f"exit={code}: {_last_words(self._log)}")
             await asyncio.sleep(_PAUSE_S)
+
+    @property
+    def problems(self) -> list[str]:
+        """Say that it ended at faults: its next life may have healed whatever that was."""
+        if not self.faults:
+            return []
+        return [f"{self.name} ended {len(self.faults)} times by itself, with {self.faults[-1]}"]
 
     def kill(self) -> bool:
         """Kill what lives of it now; tell whether anything did."""
@@ -82,3 +94,8 @@ class Actor:
             await asyncio.wait_for(asyncio.shield(self._keeper), _END_S)
         self.kill()
         await self._keeper
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return next((line[:WORDS_MAX] for line in reversed(lines) if line.strip()), "no word")

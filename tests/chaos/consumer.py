@@ -34,13 +34,15 @@ _STAMP_FIELDS = ("full_name", "name")
 async def consume(
     system: SystemCode, dataset: DatasetCode, path: Path, installation: Installation
 ) -> None:
-    """Take unit after unit; a fault makes a new subscriber."""
+    """Take unit after unit; an outage makes a new subscriber, a fault ends the process."""
     ending = asyncio.Event()
     listen_for_the_end(ending)
     taking = asyncio.create_task(_take(system, dataset, path, installation))
     waiting = asyncio.create_task(ending.wait())
     await asyncio.wait({taking, waiting}, return_when=asyncio.FIRST_COMPLETED)
     taking.cancel()
+    if taking.done():
+        taking.result()
     await asyncio.gather(taking, return_exceptions=True)
 
 

@@ -157,13 +157,14 @@ async def _join_and_leave(world: World, fault: PlannedFault) -> bool:
 
 async def _short_life(world: World, slot: Slot, *, delay_s: float) -> bool:
     await asyncio.sleep(delay_s)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-m", world.worker_module, slot.role, str(slot.number), "0"),
-        stdin=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, **world.worker_environment},
-    )
+    with (world.log_folder / f"{slot}.log").open("ab") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", world.worker_module, slot.role, str(slot.number), "0"),
+            stdin=asyncio.subprocess.PIPE,
+            stderr=log,
+            env={**os.environ, **world.worker_environment},
+        )
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), _JOINED_S)
     was_alive = process.returncode is None

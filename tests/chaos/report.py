@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from bus.process.exit_codes import EXIT_FENCED
 from tests.chaos.anomaly import Anomaly
 from tests.chaos.controls import NOTICED_AS, Broken
 from tests.chaos.schedule import Kind
@@ -36,8 +37,8 @@ class Report:
     """Faults that met nothing: a process that was dead already, a link without traffic."""
     acknowledged_by: dict[str, int] = field(default_factory=dict)
     """Producer → records."""
-    fenced: int = 0
-    """Workers that ended because another had moved their position."""
+    stopped: Counter[int] = field(default_factory=Counter)
+    """Exit code → workers that ended with it by themselves (`bus.process.exit_codes`)."""
     ended_in_transaction: int = 0
     """Transactions of frozen workers that PostgreSQL ended by itself, or for their successors."""
     problems: list[str] = field(default_factory=list)
@@ -46,6 +47,11 @@ class Report:
     @property
     def is_clean(self) -> bool:
         return not (self.anomalies or self.problems)
+
+    @property
+    def fenced(self) -> int:
+        """Workers that ended because another had moved their position."""
+        return self.stopped[EXIT_FENCED]
 
     def notices(self, broken: Broken) -> bool:
         """Tell whether a control run says by name what it went without."""
@@ -62,11 +68,13 @@ class Report:
             "left_out": list(self.left_out),
             "records": self.records,
             "acknowledged": self.acknowledged_by,
+            "stopped": {str(code): times for code, times in sorted(self.stopped.items())},
             "fenced": self.fenced,
             "ended_in_transaction": self.ended_in_transaction,
             "anomalies": dict(sorted(Counter(one.name for one in self.anomalies).items())),
             "problems": self.problems,
             "recover_s": self.recover_s,
+            "drain_s": self.drain_s,
         }
 
 
@@ -74,7 +82,6 @@ def exit_code_of(report: Report, broken: Broken | None) -> int:
     """Tell what a run ends with.
 
     Args:
-            "drain_s": self.drain_s,
         report: Of the run.
         broken: What was taken away; None: nothing.
     """

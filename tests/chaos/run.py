@@ -6,16 +6,19 @@ import asyncio
 import contextlib
 import gc
 import logging
+import re
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
+from bus.process.exit_codes import EXIT_FAULT
 from bus.wire import topics
+from tests.chaos.actors import WORDS_MAX
 from tests.chaos.checker import check
 from tests.chaos.collecting import collect, topics_of_consumers
 from tests.chaos.consumers import CONSUMERS
@@ -36,7 +39,8 @@ DRAIN_S: Final = 480.0
 _WARM_UP_S: Final = 120.0
 _ALIVE_S: Final = 120.0
 _TOLD_EACH_S: Final = 15.0
-_FENCED: Final = "exit=75"
+_STOPPED: Final = re.compile(r"worker\.stopped where=.*? exit=(\d+)")
+_FAULTED: Final = re.compile(rf"worker\.stopped where=.*? exit={EXIT_FAULT} .*")
 _ENDED_IN_TRANSACTION: Final = ("PostgreSQL says 25P03", "positions.evicted")
 _STAGES: Final = {
     "in.": topics.ENFORCE_GROUP,
@@ -91,11 +95,14 @@ async def _run(world: World, seconds: float, seed: int) -> Report:
     report.problems += await _silent(world)
     tell("draining")
     await _rest(world, report)
+    report.problems += [one for actor in world.actors.values() for one in actor.problems]
     telling.cancel()
     report.recover_s = summary(recoveries(ends_s, watch.stop()))
-    report.fenced = _count_in_logs(world, _FENCED)
+    logs = _logs(world)
+    report.stopped = stops(logs)
+    report.problems += faults_told(logs)
     report.ended_in_transaction = sum(
-        _count_in_logs(world, words) for words in _ENDED_IN_TRANSACTION
+        log.count(words) for log in logs for words in _ENDED_IN_TRANSACTION
     )
     # Why without: millions of objects come and none goes; Python would look through all of them
     # again and again.
@@ -212,9 +219,20 @@ def _acknowledged(history: History) -> dict[str, int]:
     return dict(sorted(counted.items()))
 
 
-def _count_in_logs(world: World, words: str) -> int:
-    logs = (world.folder / "home" / "log").glob("*.log")
-    return sum(log.read_text(encoding="utf-8", errors="replace").count(words) for log in logs)
+def _logs(world: World) -> list[str]:
+    files = world.log_folder.glob("*.log")
+    return [file.read_text(encoding="utf-8", errors="replace") for file in files]
+
+
+def faults_told(logs: Iterable[str]) -> list[str]:
+    """Give the last words of workers that ended at a fault of the bus: no fault of a run is one."""
+    words = [said for log in logs for said in _FAULTED.findall(log)]
+    return [f"a worker ended at a fault of the bus: {said[:WORDS_MAX]}" for said in words]
+
+
+def stops(logs: Iterable[str]) -> Counter[int]:
+    """Count the workers that ended by themselves, by exit code, as their last words say."""
+    return Counter(int(code) for log in logs for code in _STOPPED.findall(log))
 
 
 def _too_little(world: World, report: Report, planned: Sequence[PlannedFault]) -> list[str]:

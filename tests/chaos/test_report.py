@@ -7,6 +7,7 @@ import pytest
 from tests.chaos.anomaly import Anomaly, Name, found
 from tests.chaos.controls import NOTICED_AS, Broken
 from tests.chaos.report import EXIT_CLEAN, EXIT_FOUND, EXIT_UNNOTICED, Report, exit_code_of
+from tests.chaos.run import faults_told, stops
 
 
 def report(*names: Name, problems: tuple[str, ...] = ()) -> Report:
@@ -43,3 +44,25 @@ def test_a_control_run_is_told_by_its_own_name_alone(broken: Broken) -> None:
 def test_the_last_line_counts_anomalies_by_name() -> None:
     told = json.loads(json.dumps(report(Name.LOST, Name.LOST, Name.STALE).as_json()))
     assert told["anomalies"] == {"lost": 2, "stale": 1}
+
+
+def test_workers_that_ended_by_themselves_are_counted_by_their_last_words() -> None:
+    logs = [
+        "… CRITICAL enforce-0 bus.agents.fault worker.stopped where=settle in.a.b/0/7 exit=69"
+        " problem=error exit=3\nTraceback: exit=70\n",
+        "worker.stopped where=fund exit=75 problem=moved\nworker.ended role=fund slot=0\n"
+        "worker.stopped where=faust exit=69 problem=none\n",
+    ]
+    assert faults_told(logs) == []
+    told = Report(seed=1, seconds=1.0, stopped=stops(logs))
+    assert told.stopped == {69: 2, 75: 1}
+    assert told.fenced == 1
+    assert told.as_json()["stopped"] == {"69": 2, "75": 1}
+
+
+def test_a_worker_that_ends_at_a_fault_of_the_bus_is_told_with_its_words() -> None:
+    said = "worker.stopped where=fund accepted.roads/0/7 exit=70 problem=KeyError('x')"
+    logs = [
+        f"2026-11-30 CRITICAL fund-0 {said}\nTraceback\nworker.stopped where=x exit=69 problem=y\n"
+    ]
+    assert faults_told(logs) == [f"a worker ended at a fault of the bus: {said}"]

@@ -76,6 +76,11 @@ class World:
         return "bus.agents.worker" if self.broken is None else "tests.chaos.controls"
 
     @property
+    def log_folder(self) -> Path:
+        """Of the words of workers, producers and consumers."""
+        return self.folder / "home" / "log"
+
+    @property
     def histories(self) -> list[Path]:
         return [self.folder / f"{party.system}.history" for party in PARTIES]
 

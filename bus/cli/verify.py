@@ -135,10 +135,11 @@ def _print(found: Verification) -> None:
         ],
     )
     print_table(
-        headings("quarantine_topic", "distinct", "missing", ""),
+        headings("quarantine_topic", "distinct", "missing", "lag", ""),
         [
-            [law.topic, law.distinct, law.missing, _sign(holds=law.holds)]
+            [law.topic, law.distinct, law.missing, law.lag, _sign(holds=law.holds)]
             for law in found.quarantine
+            if law.distinct or law.lag or not law.holds
         ],
     )
     tell(

@@ -98,17 +98,18 @@ async def verify(
     bounds = await _bounds(cluster, "accepted.")
     accepted = await _read_accepted(cluster, marks, account, bounds)
     progress(Step.QUARANTINE)
-    quarantined = await _read_quarantine(cluster, marks, positions)
+    aside = await _bounds(cluster, "quarantine.")
+    quarantined = await _read_quarantine(cluster, marks, positions, aside)
     outcomes = Outcomes(accepted=accepted.releases, quarantined=quarantined.releases)
     progress(Step.FUND)
     async with _session(dsn) as session:
         missing, doubled = await _compare_ids(session, layouts, accepted.ids)
-        quarantine = await _compare_quarantine(session, quarantined.origins)
+        missing_aside = await _missing_in_quarantine(session, quarantined.origins)
     return Verification(
         inbound=_inbound_laws(marks, committed, inbound),
         releases=release_laws(released, outcomes, committed, release),
         accepted=_accepted_laws(accepted.records, account, bounds),
-        quarantine=quarantine,
+        quarantine=_quarantine_laws(quarantined.origins, missing_aside, positions, aside),
         accepted_ids=len(accepted.ids),
         lost_in_fund=missing,
         doubled_in_fund=doubled,
@@ -194,6 +195,10 @@ async def _quarantine_positions(session: Session) -> Mapping[TopicPartition, int
     }
 
 
+Origins = Mapping[str, set[tuple[str, int, int]]]
+"""Quarantine topic → inbound places that its records name."""
+
+
 class _Quarantined:
     """Records of quarantine topics: the origins that each names, and those released before."""
 
@@ -203,10 +208,10 @@ class _Quarantined:
 
 
 async def _read_quarantine(
-    cluster: Cluster, marks: Marks, positions: Mapping[TopicPartition, int]
+    cluster: Cluster, marks: Marks, positions: Mapping[TopicPartition, int], bounds: Bounds
 ) -> _Quarantined:
     found = _Quarantined()
-    ends = {place: end for place, (_, end) in (await _bounds(cluster, "quarantine.")).items()}
+    ends = {place: end for place, (_, end) in bounds.items()}
     async for record in read_whole(cluster, ends):
         partition, offset = _origin(record)
         if partition in marks:
@@ -255,14 +260,30 @@ async def _compare_ids(session: Session, layouts: Layouts, accepted: set[bytes])
     return len(accepted - seen), doubled
 
 
-async def _compare_quarantine(
-    session: Session, origins: Mapping[str, set[tuple[str, int, int]]]
-) -> tuple[QuarantineLaw, ...]:
+async def _missing_in_quarantine(session: Session, origins: Origins) -> Mapping[str, int]:
+    """Count, by topic, the origins that have no row."""
     rows = await session.execute(QUERIES.get("quarantined"))
     present = set(await rows.fetchall())
+    return {topic: len(named - present) for topic, named in origins.items()}
+
+
+def _quarantine_laws(
+    origins: Origins,
+    missing: Mapping[str, int],
+    positions: Mapping[TopicPartition, int],
+    bounds: Bounds,
+) -> tuple[QuarantineLaw, ...]:
+    lags: Counter[str] = Counter()
+    for place, (_, end) in bounds.items():
+        lags[place.topic] += max(0, end - positions.get(place, 0))
     return tuple(
-        QuarantineLaw(topic=topic, distinct=len(named), missing=len(named - present))
-        for topic, named in sorted(origins.items())
+        QuarantineLaw(
+            topic=topic,
+            distinct=len(origins.get(topic, ())),
+            missing=missing.get(topic, 0),
+            lag=lags[topic],
+        )
+        for topic in sorted(origins.keys() | lags.keys())
     )
 
 
@@ -284,23 +305,42 @@ def _inbound_laws(
 def _accepted_laws(
     records: Counter[TopicPartition], account: tuple[Counters, ...], bounds: Bounds
 ) -> tuple[AcceptedLaw, ...]:
-    laws = []
-    for one in account:
-        place = TopicPartition(one.topic, one.partition)
-        begin, end = bounds.get(place, (0, 0))
-        laws.append(
-            AcceptedLaw(
-                topic=one.topic,
-                partition=one.partition,
-                position=one.next_offset,
-                records=records[place],
-                history=one.history,
-                refused=one.refused,
-                held=one.held,
-                repeats=one.repeats,
-                kept_records=one.records,
-                is_whole=begin <= one.first_offset,
-                lag=max(0, end - one.next_offset),
-            )
-        )
-    return tuple(laws)
+    """Draw up the account of every accepted partition, whether the fund has read of it or not."""
+    kept = {TopicPartition(one.topic, one.partition): one for one in account}
+    return tuple(
+        _accepted_law(kept.get(place) or _unread(place), records, bounds)
+        for place in sorted(kept.keys() | bounds.keys())
+    )
+
+
+def _unread(place: TopicPartition) -> Counters:
+    """Give the account of a partition of which the fund has read nothing."""
+    return Counters(
+        topic=place.topic,
+        partition=place.partition,
+        first_offset=0,
+        next_offset=0,
+        records=0,
+        history=0,
+        repeats=0,
+        refused=0,
+        held=0,
+    )
+
+
+def _accepted_law(one: Counters, records: Counter[TopicPartition], bounds: Bounds) -> AcceptedLaw:
+    place = TopicPartition(one.topic, one.partition)
+    begin, end = bounds.get(place, (0, 0))
+    return AcceptedLaw(
+        topic=one.topic,
+        partition=one.partition,
+        position=one.next_offset,
+        records=records[place],
+        history=one.history,
+        refused=one.refused,
+        held=one.held,
+        repeats=one.repeats,
+        kept_records=one.records,
+        is_whole=begin <= one.first_offset,
+        lag=max(0, end - one.next_offset),
+    )

@@ -159,7 +159,7 @@ class AcceptedLaw:
     is_whole: bool
     """Whether the topic still holds all that the fund has passed."""
     lag: int
-    """Offsets behind the fund's position."""
+    """Offsets behind the fund's position; all of them where it has none yet."""
 
     @property
     def holds(self) -> bool:
@@ -182,6 +182,8 @@ class QuarantineLaw:
     """Origins named by the topic's records."""
     missing: int
     """Origins that have no row."""
+    lag: int
+    """Offsets behind the table's positions."""
 
     @property
     def holds(self) -> bool:

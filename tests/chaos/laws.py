@@ -29,7 +29,7 @@ def balances(law: Verification) -> Iterator[LawBalance]:
             surplus=max(0, max(two.kept_records, accounted) - two.records),
         )
     for three in law.quarantine:
-        yield LawBalance(place=three.topic, missing=three.missing, surplus=0)
+        yield LawBalance(place=three.topic, missing=three.missing + three.lag, surplus=0)
     for four in law.releases:
         place = f"{four.topic}/{four.partition}"
         yield LawBalance(place=place, missing=four.lost + four.lag, surplus=0)

@@ -10,7 +10,7 @@ from tests.audit.test_spans import leaf
 from tests.chaos.audit_read import told_of
 from tests.chaos.evidence import LogRecord, Place, QuarantineRow
 from tests.chaos.laws import balances, outcomes
-from tests.verify.sample_laws import ACCEPTED, INBOUND, LAW
+from tests.verify.sample_laws import ACCEPTED, INBOUND, LAW, QUARANTINE
 
 
 def wrong(law: Verification) -> set[str]:
@@ -32,6 +32,8 @@ def test_a_law_that_holds_balances() -> None:
         ({"accepted": (replace(ACCEPTED, lag=3),)}, "accepted.organisations/0"),
         ({"inbound": (replace(INBOUND, lag=5),)}, "in.tax-samara.organisations/0"),
         ({"inbound": (replace(INBOUND, lost=1),)}, "in.tax-samara.organisations/0"),
+        ({"quarantine": (replace(QUARANTINE, missing=1),)}, "quarantine.tax-samara"),
+        ({"quarantine": (replace(QUARANTINE, lag=2),)}, "quarantine.tax-samara"),
         ({"doubled_in_fund": 1}, "fund"),
     ],
 )

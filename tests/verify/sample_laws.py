@@ -32,7 +32,7 @@ ACCEPTED = AcceptedLaw(
     is_whole=True,
     lag=0,
 )
-QUARANTINE = QuarantineLaw(topic="quarantine.tax-samara", distinct=2, missing=0)
+QUARANTINE = QuarantineLaw(topic="quarantine.tax-samara", distinct=2, missing=0, lag=0)
 LAW = Verification(
     inbound=(INBOUND,),
     releases=(),

@@ -122,7 +122,7 @@ def verification(
         inbound=(law({12}, [12], []),),
         releases=(release,),
         accepted=(accepted_law or accepted(),),
-        quarantine=(QuarantineLaw(topic="quarantine.a", distinct=3, missing=missing),),
+        quarantine=(QuarantineLaw(topic="quarantine.a", distinct=3, missing=missing, lag=0),),
         accepted_ids=8,
         lost_in_fund=lost,
         doubled_in_fund=doubled,

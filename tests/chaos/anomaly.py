@@ -34,8 +34,9 @@ class Name(StrEnum):
     RESURRECTED = "resurrected"
     """It certainly failed, and is there: in a topic, the fund, quarantine or at a consumer."""
     INVENTED = "invented"
-    """It is there, but nobody sent it, or not with this stamp, key or version; in the fund it is
-    invented, too, if its value can't be read, or is not what lies at its accepted place."""
+    """It is there, but nobody sent it, or not with this stamp, key, version, or value of a field;
+    in the fund it is invented, too, if its value can't be read, or is not what lies at its accepted
+    place."""
     INDETERMINATE_TWICE = "indeterminate-twice"
     """Its outcome is not known, and the fund's history has its id twice, or topics, fund and
     consumers show two contents of it, both of them tried."""
@@ -46,8 +47,8 @@ class Name(StrEnum):
     partition a sound record that never was in quarantine is for the first time behind one that came
     in after it, in the same inbound partition."""
     STALE = "stale"
-    """An entry's current row is not the highest standing version of its history, is missing, is
-    there twice, or is there though nothing stands."""
+    """An entry's current row is not the highest standing version of its history, or shows another
+    stamp; it is missing, is there twice, or is there though nothing stands."""
     SKIPPED = "skipped"
     """The conservation law differs for a partition or table."""
     TORN = "torn"

@@ -24,6 +24,7 @@ from bus.settings import read_settings
 from bus.wiring import Installation
 from tests.chaos.controls import take_away_what_is_named
 from tests.chaos.evidence import Delivered, GroupPlace, Place
+from tests.chaos.traffic import differing
 
 logger = logging.getLogger(__name__)
 
@@ -40,9 +41,9 @@ async def consume(
     taking = asyncio.create_task(_take(system, dataset, path, installation))
     waiting = asyncio.create_task(ending.wait())
     await asyncio.wait({taking, waiting}, return_when=asyncio.FIRST_COMPLETED)
-    taking.cancel()
     if taking.done():
         taking.result()
+    taking.cancel()
     await asyncio.gather(taking, return_exceptions=True)
 
 
@@ -76,6 +77,7 @@ def _line(unit: Sequence[DeliveredRecord]) -> bytes:
             "key": one.key,
             "stamp": next((one.fields[name] for name in _STAMP_FIELDS if name in one.fields), None),
             "fields": sorted(one.fields),
+            "differing": sorted(differing(one.dataset, one.key, one.fields)),
             "group": None if one.group is None else [one.group.id, one.group.index, one.group.size],
         }
         for one in unit
@@ -102,6 +104,7 @@ def read_delivered(consumer: str, path: Path) -> Iterator[Delivered]:
                 stamp=one["stamp"],
                 fields=shared.setdefault(names, frozenset(names)),
                 group=None if group is None else GroupPlace(*group),
+                differing=frozenset(one["differing"]),
             )
 
 

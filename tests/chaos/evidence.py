@@ -54,6 +54,8 @@ class LogRecord:
     """A view numbers its share of a group anew."""
     fields: frozenset[str] = frozenset()
     """Names of a view's fields; none where its value can't be read."""
+    differing: frozenset[str] = frozenset()
+    """Names of its value's fields, but for the stamp, that are not as they were sent."""
     digest: bytes | None = None
     """Of its value's bytes in an accepted topic, as `digest_of` makes it; None: not looked at."""
 
@@ -85,6 +87,7 @@ class CurrentRow:
     key: str
     version: int
     record_id: str
+    stamp: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,8 @@ class Delivered:
     fields: frozenset[str]
     version: int | None = None
     group: GroupPlace | None = None
+    differing: frozenset[str] = frozenset()
+    """As of a `LogRecord`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

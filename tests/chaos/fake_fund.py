@@ -117,4 +117,5 @@ def current_of(row: FundRow) -> CurrentRow:
         key=row.key,
         version=row.version,
         record_id=row.record_id,
+        stamp=row.stamp,
     )

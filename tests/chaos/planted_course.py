@@ -64,6 +64,17 @@ def current_has_the_version_of_an_older_one(ground: Ground) -> None:
     ground.run.current[index] = replace(current, version=older.version)
 
 
+def current_has_the_values_of_an_older_one(ground: Ground) -> None:
+    """Its own id and version, and what stood before."""
+    index, current, older = _current_and_older(ground)
+    ground.run.current[index] = replace(current, stamp=older.stamp)
+
+
+def current_has_no_value(ground: Ground) -> None:
+    index = ground.pick(range(len(ground.run.current)))
+    ground.run.current[index] = replace(ground.run.current[index], stamp=None)
+
+
 def current_is_missing(ground: Ground) -> None:
     ground.run.current.remove(ground.pick(ground.run.current))
 
@@ -331,6 +342,8 @@ PLANTED: Final = (
     (Name.STALE, current_is_older),
     (Name.STALE, current_has_the_id_of_an_older_one),
     (Name.STALE, current_has_the_version_of_an_older_one),
+    (Name.STALE, current_has_the_values_of_an_older_one),
+    (Name.STALE, current_has_no_value),
     (Name.STALE, current_is_missing),
     (Name.STALE, current_is_annulled),
     (Name.STALE, current_is_there_twice),

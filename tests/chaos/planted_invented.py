@@ -105,7 +105,21 @@ def in_a_view_as_another_version(ground: Ground) -> None:
     _alter(ground, ground.run.views, version=77)
 
 
-def _alter(ground: Ground, log: list[LogRecord], **changed: str | int) -> None:
+def accepted_with_another_value_of_a_field(ground: Ground) -> None:
+    _alter(ground, ground.run.accepted, differing=frozenset({"size"}))
+
+
+def in_a_view_with_another_value_of_a_field(ground: Ground) -> None:
+    _alter(ground, ground.run.views, differing=frozenset({"number"}))
+
+
+def delivered_with_another_value_of_a_field(ground: Ground) -> None:
+    rows = ground.run.delivered
+    index = ground.pick(range(len(rows)))
+    rows[index] = replace(rows[index], differing=frozenset({"number"}))
+
+
+def _alter(ground: Ground, log: list[LogRecord], **changed: str | int | frozenset[str]) -> None:
     """Change a row whose id is its own: of another, the change would hide whose it is."""
     index = ground.pick(i for i, row in enumerate(log) if row.record_id not in ground.shared)
     log[index] = replace(log[index], **changed)  # type: ignore[arg-type]
@@ -178,6 +192,9 @@ PLANTED: Final = (
     (Name.INVENTED, accepted_with_other_content),
     (Name.INVENTED, accepted_under_another_key),
     (Name.INVENTED, in_a_view_as_another_version),
+    (Name.INVENTED, accepted_with_another_value_of_a_field),
+    (Name.INVENTED, in_a_view_with_another_value_of_a_field),
+    (Name.INVENTED, delivered_with_another_value_of_a_field),
     (Name.INVENTED, in_the_fund_with_other_content),
     (Name.INVENTED, in_the_fund_as_another_agencys),
     (Name.INVENTED, in_the_fund_and_can_not_be_read),

@@ -8,7 +8,7 @@ from itertools import chain
 
 from tests.chaos.anomaly import Anomaly, Name, found
 from tests.chaos.case import Case, Senders, Shown, marks
-from tests.chaos.evidence import FundRow, HeldRow
+from tests.chaos.evidence import Delivered, FundRow, HeldRow, LogRecord
 from tests.chaos.groups import group_name
 from tests.chaos.history import Fate, Outcome, Sent
 
@@ -221,6 +221,8 @@ def invented(case: Case) -> Iterator[Anomaly]:
             if (where, row.record_id) not in told:
                 told.add((where, row.record_id))
                 why = f"in {where}, but not as anybody sent it: {row.key} v{row.version}"
+                if isinstance(row, LogRecord | Delivered) and row.differing:
+                    why += f", fields {sorted(row.differing)}"
                 yield found(Name.INVENTED, str(row.record_id), why)
     for refused, sent in zip(case.evidence.refused, case.refused, strict=True):
         if sent is None:
@@ -255,6 +257,8 @@ def _without_origin(case: Case) -> Iterator[Anomaly]:
 
 def _says_otherwise(row: Shown, sent: Sent) -> bool:
     """Tell whether a row contradicts what was sent."""
+    if isinstance(row, LogRecord | Delivered) and row.differing:
+        return True
     is_whole = isinstance(row, FundRow | HeldRow)
     # Why None agrees elsewhere: a view may leave the field out, and a signature proves the topics.
     if row.stamp != sent.stamp and (row.stamp is not None or is_whole):

@@ -17,8 +17,8 @@ Appearance: TypeAlias = tuple[Hashable, int, Sent]
 """A line that has an order, the number that a record has in it, the record."""
 Annulment: TypeAlias = tuple[int, str, str | None]
 """Its version, its record id, and that of the version that it takes back."""
-Highest: TypeAlias = tuple[int, tuple[str, ...]]
-"""A version and its record ids: one, unless it is a duplicate."""
+Highest: TypeAlias = tuple[int, tuple[tuple[str, str | None], ...]]
+"""A version, and record id and stamp of each row that has it: one, unless it is a duplicate."""
 
 
 def reordered(case: Case) -> Iterator[Anomaly]:
@@ -99,7 +99,10 @@ def stale(case: Case) -> Iterator[Anomaly]:
         if entry in current:
             yield found(Name.STALE, "/".join(entry), "two current rows")
         elif not _is(highest.get(entry), shown):
-            why = f"current is version {shown.version}, which is not the highest that stands"
+            why = (
+                f"current is version {shown.version} ({shown.stamp}), "
+                "which is not the highest that stands, or not as it stands"
+            )
             yield found(Name.STALE, "/".join(entry), why)
         current.add(entry)
     for entry in highest.keys() - current:
@@ -125,13 +128,16 @@ def _highest_standing(rows: Iterable[FundRow]) -> dict[Entry, Highest]:
         if not row.is_standing:
             continue
         entry = (row.agency, row.dataset, row.key)
-        version, ids = highest.get(entry, (0, ()))
+        version, contents = highest.get(entry, (0, ()))
+        content = (row.record_id, row.stamp)
         if row.version > version:
-            highest[entry] = (row.version, (row.record_id,))
+            highest[entry] = (row.version, (content,))
         elif row.version == version:
-            highest[entry] = (version, (*ids, row.record_id))
+            highest[entry] = (version, (*contents, content))
     return highest
 
 
 def _is(highest: Highest | None, row: CurrentRow) -> bool:
-    return highest is not None and highest[0] == row.version and row.record_id in highest[1]
+    if highest is None or highest[0] != row.version:
+        return False
+    return (row.record_id, row.stamp) in highest[1]

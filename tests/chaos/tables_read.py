@@ -22,7 +22,7 @@ from tests.chaos.evidence import (
 )
 from tests.chaos.history import History
 from tests.chaos.sequence import taken_back
-from tests.chaos.topics_read import decoded, place_of, stamp_of
+from tests.chaos.topics_read import STAMP_FIELDS, decoded, place_of, stamp_of
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 _CLOSED: Final = frozenset({"released", "resolved", "discarded", "superseded"})
@@ -78,11 +78,19 @@ class Tables:
     @staticmethod
     def _current(connection: Connection, dataset: DatasetCode) -> Iterator[CurrentRow]:
         rows = _select(
-            connection, "SELECT agency, key, version, record_id FROM current.{}", dataset
+            connection,
+            "SELECT agency, key, version, record_id, {} FROM current.{}",
+            STAMP_FIELDS[dataset],
+            dataset,
         )
-        for agency, key, version, own in rows:
+        for agency, key, version, own, stamp in rows:
             yield CurrentRow(
-                dataset=dataset, agency=agency, key=key, version=version, record_id=own
+                dataset=dataset,
+                agency=agency,
+                key=key,
+                version=version,
+                record_id=own,
+                stamp=stamp,
             )
 
     def _held(self, connection: Connection) -> Iterator[HeldRow]:
@@ -122,6 +130,6 @@ class Tables:
             )
 
 
-def _select(connection: Connection, query: LiteralString, *tables: str) -> list[tuple[Any, ...]]:
-    filled = sql.SQL(query).format(*(sql.Identifier(table) for table in tables))
+def _select(connection: Connection, query: LiteralString, *names: str) -> list[tuple[Any, ...]]:
+    filled = sql.SQL(query).format(*map(sql.Identifier, names))
     return connection.execute(filled).fetchall()

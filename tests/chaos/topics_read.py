@@ -20,9 +20,9 @@ from bus.wire.headers import group_of
 from bus.wire.signature import SignatureChecker
 from tests.chaos.consumers import CONSUMERS, feed_of
 from tests.chaos.evidence import GroupPlace, LogRecord, Place, digest_of
-from tests.chaos.traffic import PARTIES
+from tests.chaos.traffic import PARTIES, differing
 
-_STAMP_FIELDS: Final = {party.dataset: party.stamp_field for party in PARTIES}
+STAMP_FIELDS: Final = {party.dataset: party.stamp_field for party in PARTIES}
 _PROVED_AT_ONCE: Final = 2_000
 
 
@@ -39,7 +39,7 @@ class TopicReader:
                 locked_schema_id(region, dataset, version.number): decoder(version.schema)
                 for version in region.contracts[dataset].schema_versions
             }
-            for dataset in _STAMP_FIELDS
+            for dataset in STAMP_FIELDS
         }
 
     async def accepted(self) -> AsyncIterator[LogRecord]:
@@ -81,17 +81,19 @@ class TopicReader:
             headers = dict(raw.headers)
             values = decoded(raw.value, decoders)
             group = group_of(raw.headers)
+            key = (raw.key or b"").decode(errors="replace")
             yield LogRecord(
                 place=Place(raw.topic, raw.partition, raw.offset),
                 inbound=place_of(_text(headers, "bus_in")),
                 record_id=_text(headers, "ce_id"),
-                key=(raw.key or b"").decode(errors="replace"),
+                key=key,
                 version=int(_text(headers, "bus_version") or 0) or None,
                 stamp=stamp_of(values, dataset),
                 is_proved=is_proved,
                 group=None if group is None else GroupPlace(group.id, group.index, group.size),
                 fields=frozenset(values or ()) if view else frozenset(),
                 digest=None if view else digest_of(raw.value),
+                differing=differing(dataset, key, values or {}),
             )
 
     def _proved(self, raws: Sequence[RawRecord], dataset: DatasetCode, view: bool) -> list[bool]:
@@ -121,7 +123,7 @@ def decoded(value: bytes | None, decoders: Mapping[int, Decode]) -> dict[str, ob
 
 
 def stamp_of(values: Mapping[str, object] | None, dataset: DatasetCode) -> str | None:
-    found = None if values is None else values.get(_STAMP_FIELDS[dataset])
+    found = None if values is None else values.get(STAMP_FIELDS[dataset])
     return found if isinstance(found, str) else None
 
 

@@ -103,6 +103,9 @@ CENTRES: Final = Party(
 PUBLISHING: Final = (SAMARA, TERRITORY)
 """Publish with the bus's own client."""
 PARTIES: Final = (*PUBLISHING, CENTRES)
+_BY_DATASET: Final = {party.dataset: party for party in PARTIES}
+_EMPTY: Final[tuple[object, ...]] = (None, [], {})
+"""What stands where a producer gives nothing, in any of the schemas."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +155,35 @@ def is_in_city(key: str) -> bool:
     """Whether an institution of this registry number lies in the city of Samara."""
     place = key.split("-")[2]
     return place == _RIGHT or int(place) % 2 == 1
+
+
+def differing(dataset: DatasetCode, key: str, values: Mapping[str, object]) -> frozenset[str]:
+    """Name the fields of a value that are not what its producer gave to this version of an entry.
+
+    Which version it is, its stamp tells, and is not looked at here: that is held against what was
+    sent. Nor is a key that no producer makes, whose record is nobody's.
+    """
+    party = _BY_DATASET[dataset]
+    number = _number_of(party, key)
+    if number is None:
+        return frozenset()
+    row = party.row(key, str(values.get(party.stamp_field)), number)
+    return frozenset(
+        name
+        for name, value in values.items()
+        if name != party.stamp_field
+        and (value != row[name] if name in row else value not in _EMPTY)
+    )
+
+
+def _number_of(party: Party, key: str) -> int | None:
+    match key.split("-"):
+        case [party.prefix, _, place]:
+            if place == _RIGHT:
+                return _RENUMBERED
+            return int(place) if place.isdecimal() else None
+        case _:
+            return None
 
 
 def _created(party: Party, number: int, place: int) -> Planned:

@@ -36,6 +36,7 @@ class Current:
     version: int
     record_id: RecordId
     ceased_by: int | None
+    value: bytes
 
 
 @dataclass(slots=True, kw_only=True)

@@ -49,7 +49,7 @@ def evidence_of(world: World) -> Evidence:
         current=[
             CurrentRow(
                 dataset=DATASET, agency=agency, key=key, version=row.version,
-                record_id=row.record_id,
+                record_id=row.record_id, stamp=stamp_of(row.value),
             )
             for (agency, key), row in tables.current.items()
         ],

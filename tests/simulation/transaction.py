@@ -139,6 +139,7 @@ class Transaction:
             version=standing.after,
             record_id=row.record.record_id,
             ceased_by=standing.ceased_by,
+            value=row.record.value,
         )
         self._writes.append(partial(setitem, tables.current, key, current))
 

@@ -21,6 +21,7 @@ from tests.chaos.history import Event, Fate, Outcome, Sent
 
 AGENCIES: Final = ("north", "south", "west")
 DATASETS: Final = ("schools", "roads")
+_MEMBERS_MAX: Final = 5
 
 
 class FakeBus:
@@ -206,10 +207,11 @@ class FakeBus:
 
     def _members(self) -> list[Sent]:
         agency, dataset, _ = self._entry()
-        keys = self._dice.sample(range(self._keys), 3)
+        size = self._dice.randint(2, min(_MEMBERS_MAX, self._keys))
+        keys = self._dice.sample(range(self._keys), size)
         group = self._stamp()
         return [
-            replace(self._planned(entry=(agency, dataset, str(key))), group=group, group_size=3)
+            replace(self._planned(entry=(agency, dataset, str(key))), group=group, group_size=size)
             for key in keys
         ]
 

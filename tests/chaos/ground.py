@@ -183,18 +183,73 @@ class Ground:
         run.views[:] = [row for row in run.views if row.record_id not in marks]
         run.delivered[:] = [row for row in run.delivered if row.record_id not in marks]
 
-    def swap_versions(self, rows: list[Row], line: Callable[[Row], object]) -> None:
-        """Let a version come before a lower one of its entry, in one partition."""
+    def swap_versions(
+        self,
+        rows: list[Row],
+        line: Callable[[Row], object],
+        *,
+        may_be_late: Callable[[Sent], bool] | None = None,
+    ) -> None:
+        """Let a version come before a lower one of its entry, in one partition.
+
+        Args:
+            rows: Of topics or consumers.
+            line: What rows have an order within, beside their partition.
+            may_be_late: Whether it may be the lower one; None: what is plain.
+        """
+        is_lower = may_be_late or self.is_plain
+        pairs = [
+            (lower, higher)
+            for places in self._first_rows(rows, line).values()
+            for lower, higher in pairwise(places)
+            if is_lower(self._sent_of(rows[lower])) and self.is_plain(self._sent_of(rows[higher]))
+        ]
+        _swap(rows, *self.pick(pairs))
+        self.places_again()
+
+    def _first_rows(
+        self, rows: list[Row], line: Callable[[Row], object]
+    ) -> dict[object, list[int]]:
+        """Give where the records of each entry are for the first time, whose id is their own."""
         firsts: dict[object, list[int]] = {}
         seen = set()
         for index, row in enumerate(rows):
             sent = self.sent.get(str(row.record_id))
             name = (line(row), row.place.topic, row.place.partition, sent and sent.agency, row.key)
-            if sent is not None and self.is_plain(sent) and (name, row.record_id) not in seen:
-                seen.add((name, row.record_id))
+            if sent is None or row.record_id in self.shared or (name, row.record_id) in seen:
+                continue
+            seen.add((name, row.record_id))
+            if sent.fate is not Fate.QUARANTINED and sent.mark not in self.quarantined:
                 firsts.setdefault(name, []).append(index)
-        places = self.pick(places for places in firsts.values() if len(places) > 1)
-        _swap(rows, *places[:2])
+        return firsts
+
+    def sent_as(self, record_id: str) -> Sent:
+        """Give what was sent under a record id."""
+        return next(sent for sent in self.sent.values() if sent.record_id == record_id)
+
+    def _sent_of(self, row: Row) -> Sent:
+        return self.sent[str(row.record_id)]
+
+    def accept_before_its_group(self) -> None:
+        """Let an accepted record come before the group that has its entry's version before it."""
+        rows = self.run.accepted
+        pairs = [
+            (member, higher)
+            for places in self._first_rows(rows, lambda _: None).values()
+            for member, higher in pairwise(places)
+            if self._sent_of(rows[member]).group is not None
+            and self.is_plain(self._sent_of(rows[higher]))
+        ]
+        member, higher = self.pick(pairs)
+        place = rows[member].group
+        assert place is not None
+        first = member - place.index
+        rows.insert(first, rows.pop(higher))
+        line = rows[first].place[:2]
+        places = sorted(row.place for row in rows if row.place[:2] == line)
+        rows[:] = [
+            replace(row, place=places.pop(0)) if row.place[:2] == line else row for row in rows
+        ]
         self.places_again()
 
     def swap_entries(self) -> None:
@@ -232,10 +287,10 @@ class Ground:
         self.run.current[:] = [current_of(row) for row in highest.values()]
 
 
-def set_aside(mark: str | None) -> QuarantineRow:
-    """Make an open row of quarantine."""
+def set_aside(mark: str | None, offset: int = 0) -> QuarantineRow:
+    """Make an open row of quarantine, behind everything that came in."""
     return QuarantineRow(
-        inbound=Place("in.north.roads", 0, 10**6),
+        inbound=Place("in.north.roads", 0, 10**6 + offset),
         mark=mark,
         reasons=("rule_violated",),
         state="open",

@@ -10,7 +10,7 @@ from tests.chaos.evidence import CurrentRow, Entitled, LawBalance
 from tests.chaos.fake_fund import current_of
 from tests.chaos.fake_run import ENTITLED, EVERYTHING
 from tests.chaos.ground import Ground, Row
-from tests.chaos.history import Sent
+from tests.chaos.history import Fate, Sent
 
 ARCHIVE, MINISTRY, CITY = ENTITLED[:3]
 
@@ -32,6 +32,18 @@ def delivered_before_a_lower_version(ground: Ground) -> None:
 
 def accepted_before_what_came_in_earlier(ground: Ground) -> None:
     ground.swap_entries()
+
+
+def accepted_before_a_lower_version_that_either_catalogue_may_judge(ground: Ground) -> None:
+    ground.swap_versions(
+        ground.run.accepted,
+        lambda _: None,
+        may_be_late=lambda sent: sent.fate is Fate.EITHER and sent.group is None,
+    )
+
+
+def accepted_before_the_group_of_a_lower_version(ground: Ground) -> None:
+    ground.accept_before_its_group()
 
 
 # stale
@@ -155,6 +167,27 @@ def last_members_taken_again_alone(ground: Ground) -> None:
     rows.append(
         ground.pick(row for row in rows if row.group and row.group.index == row.group.size - 1)
     )
+
+
+def member_taken_twice_within_its_group(ground: Ground) -> None:
+    rows = ground.run.delivered
+    index = ground.pick(
+        index
+        for index, row in enumerate(rows)
+        if row.group and row.group.index < row.group.size - 1
+    )
+    rows.insert(index, rows[index])
+
+
+def members_taken_in_another_order(ground: Ground) -> None:
+    """The first and the last one are where they belong."""
+    rows = ground.run.delivered
+    index = ground.pick(
+        index
+        for index, row in enumerate(rows)
+        if row.group and 0 < row.group.index < row.group.size - 2
+    )
+    rows[index], rows[index + 1] = rows[index + 1], rows[index]
 
 
 def group_taken_with_another_record_between(ground: Ground) -> None:
@@ -339,6 +372,8 @@ PLANTED: Final = (
     (Name.REORDERED, in_a_view_before_a_lower_version),
     (Name.REORDERED, delivered_before_a_lower_version),
     (Name.REORDERED, accepted_before_what_came_in_earlier),
+    (Name.REORDERED, accepted_before_a_lower_version_that_either_catalogue_may_judge),
+    (Name.REORDERED, accepted_before_the_group_of_a_lower_version),
     (Name.STALE, current_is_older),
     (Name.STALE, current_has_the_id_of_an_older_one),
     (Name.STALE, current_has_the_version_of_an_older_one),
@@ -356,6 +391,8 @@ PLANTED: Final = (
     (Name.TORN, first_members_taken_again_alone),
     (Name.TORN, first_members_taken_again_before_another_record),
     (Name.TORN, last_members_taken_again_alone),
+    (Name.TORN, member_taken_twice_within_its_group),
+    (Name.TORN, members_taken_in_another_order),
     (Name.TORN, group_taken_with_another_record_between),
     (Name.TORN, group_accepted_as_records_that_stand_alone),
     (Name.TORN, share_in_the_view_as_records_that_stand_alone),

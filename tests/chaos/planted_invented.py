@@ -131,8 +131,42 @@ def in_the_fund_with_other_content(ground: Ground) -> None:
 
 
 def in_the_fund_as_another_agencys(ground: Ground) -> None:
+    _misplace_row(ground, agency="east")
+
+
+def in_the_fund_under_another_key(ground: Ground) -> None:
+    _misplace_row(ground, key="77")
+
+
+def in_the_fund_as_another_version(ground: Ground) -> None:
+    _misplace_row(ground, version=77)
+
+
+def in_the_fund_in_another_dataset(ground: Ground) -> None:
+    _misplace_row(ground, dataset="bridges")
+
+
+def _misplace_row(ground: Ground, **changed: str | int) -> None:
+    """Change a row that does not stand: what is current does not follow from it."""
     row = ground.pick(row for row in ground.run.history if not row.is_standing)
-    ground.run.history[ground.run.history.index(row)] = replace(row, agency="east")
+    misplaced = replace(row, **changed)  # type: ignore[arg-type]
+    ground.run.history[ground.run.history.index(row)] = misplaced
+
+
+def held_as_another_agencys(ground: Ground) -> None:
+    _alter_held(ground, agency="east")
+
+
+def held_under_another_key(ground: Ground) -> None:
+    _alter_held(ground, key="77")
+
+
+def held_as_another_version(ground: Ground) -> None:
+    _alter_held(ground, version=77)
+
+
+def held_in_another_dataset(ground: Ground) -> None:
+    _alter_held(ground, dataset="bridges")
 
 
 def in_the_fund_and_can_not_be_read(ground: Ground) -> None:
@@ -168,8 +202,13 @@ def _spoil_row(ground: Ground, **changed: Place | bytes | None) -> None:
 
 
 def held_and_can_not_be_read(ground: Ground) -> None:
+    _alter_held(ground, stamp=None)
+
+
+def _alter_held(ground: Ground, **changed: str | int | None) -> None:
     row = ground.pick(ground.run.held)
-    ground.run.held[ground.run.held.index(row)] = replace(row, stamp=None)
+    altered = replace(row, **changed)  # type: ignore[arg-type]
+    ground.run.held[ground.run.held.index(row)] = altered
 
 
 PLANTED: Final = (
@@ -197,6 +236,13 @@ PLANTED: Final = (
     (Name.INVENTED, delivered_with_another_value_of_a_field),
     (Name.INVENTED, in_the_fund_with_other_content),
     (Name.INVENTED, in_the_fund_as_another_agencys),
+    (Name.INVENTED, in_the_fund_under_another_key),
+    (Name.INVENTED, in_the_fund_as_another_version),
+    (Name.INVENTED, in_the_fund_in_another_dataset),
+    (Name.INVENTED, held_as_another_agencys),
+    (Name.INVENTED, held_under_another_key),
+    (Name.INVENTED, held_as_another_version),
+    (Name.INVENTED, held_in_another_dataset),
     (Name.INVENTED, in_the_fund_and_can_not_be_read),
     (Name.INVENTED, in_the_fund_with_other_bytes),
     (Name.INVENTED, in_the_fund_from_a_place_that_is_empty),

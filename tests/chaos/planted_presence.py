@@ -111,6 +111,17 @@ def sound_and_closed_without_being_accepted(ground: Ground) -> None:
     ground.run.quarantine.append(replace(aside, state="discarded", is_resolved=True))
 
 
+def sound_group_set_aside_whole(ground: Ground) -> None:
+    group = ground.member().group
+    members = {mark for mark, sent in ground.sent.items() if sent.group == group}
+    ground.take_away(members)
+    rows = ground.run.history
+    rows[:] = [row for row in rows if row.record_id not in members]
+    ground.current_again()
+    for offset, mark in enumerate(sorted(members)):
+        ground.run.quarantine.append(set_aside(mark, offset))
+
+
 def sound_and_refused_by_the_fund(ground: Ground) -> None:
     row = ground.plain_row(Outcome.OK)
     ground.run.history.remove(row)
@@ -244,6 +255,14 @@ def refused_twice(ground: Ground) -> None:
     ground.run.refused.append(ground.pick(ground.run.refused))
 
 
+def refused_by_the_fund_and_in_its_history(ground: Ground) -> None:
+    """What it had to refuse, it took as well; that is a duplicate, too."""
+    row = ground.pick(row for row in ground.run.refused if row.record_id not in ground.shared)
+    sent = ground.sent_as(row.record_id)
+    place = next(one.place for one in ground.run.accepted if one.record_id == row.record_id)
+    ground.run.history.append(replace(ground.fund_row(sent), accepted=place))
+
+
 PLANTED: Final = (
     (Name.LOST, acknowledged_and_not_in_the_fund),
     (Name.LOST, acknowledged_and_nowhere),
@@ -256,6 +275,7 @@ PLANTED: Final = (
     (Name.LOST, superseded_by_nothing),
     (Name.MISJUDGED, sound_and_set_aside),
     (Name.MISJUDGED, sound_and_closed_without_being_accepted),
+    (Name.MISJUDGED, sound_group_set_aside_whole),
     (Name.MISJUDGED, sound_and_refused_by_the_fund),
     (Name.MISJUDGED, broken_open_and_shown),
     (Name.MISJUDGED, broken_open_and_accepted),

@@ -267,4 +267,5 @@ def _says_otherwise(row: Shown, sent: Sent) -> bool:
         return False  # nothing in its bytes can be held against it
     if row.key not in (None, sent.key) or row.version not in (None, sent.version):
         return True
-    return isinstance(row, FundRow) and (row.agency, row.dataset) != (sent.agency, sent.dataset)
+    own = (sent.agency, sent.dataset)
+    return isinstance(row, FundRow | HeldRow) and (row.agency, row.dataset) != own

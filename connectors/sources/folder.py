@@ -30,7 +30,15 @@ from pydantic import Field
 from bus.errors import DocumentError, Finding
 from connectors.source import Bad, Item, Json, Kind, Mark, Source, SourceDown, Stream
 from connectors.sources.folder_checks import discover_in, findings_of
-from connectors.sources.folder_files import Content, Digests, Look, Place, look_again, take_away
+from connectors.sources.folder_files import (
+    Content,
+    Digests,
+    Look,
+    Place,
+    bring_back,
+    look_again,
+    take_away,
+)
 from connectors.sources.folder_position import FILES_MAX, Begun, FolderPosition
 from connectors.sources.formats import ENDINGS, FileOptions, read_file
 from connectors.sources.in_batches import in_batches
@@ -188,8 +196,6 @@ class Folder(Source[FolderConfig]):
         new = [look for look in looks.values() if digests.of(look) is None]
         if new and self.config.complete_when == "stable":
             await self.context.sleep(self.config.settle_s)
-            again = await self._blocking(lambda _: _look(place))
-            new = [look for look in new if look == again.get(look.name)]
         if not new:
             return looks, known
 
@@ -220,6 +226,7 @@ class Folder(Source[FolderConfig]):
 
         def leave(stopped: threading.Event) -> None:
             digests = Digests(self.context.spool)
+            bring_back(self.config.place)
             for look in _look(self.config.place).values():
                 content = digests.of(look) or next(digests.read([look], stopped), None)
                 if content and content.fingerprint in known and not content.is_forbidden:

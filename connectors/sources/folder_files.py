@@ -156,13 +156,15 @@ class Digests:
         """Read what files contain; those that change meanwhile are left out.
 
         Args:
-            looks: At the files, complete as far as can be told.
+            looks: At the files, some time ago where two looks are to find the same.
             stopped: Ends the reading.
         """
         for look in looks:
             if stopped.is_set():
                 return
             try:
+                if look != look_again(look):
+                    continue
                 digest = _digest(look.path, stopped)
                 is_same = look == look_again(look)
             except FileNotFoundError:
@@ -237,6 +239,12 @@ def take_away(content: Content, to: Path | None) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         path.rename(target if path is leaving else target.with_suffix(path.suffix))
     look.path.with_name(look.path.name + READY).unlink(missing_ok=True)
+
+
+def bring_back(place: Place) -> None:
+    """Give files their names again that a kill left on their way; what is read leaves once more."""
+    for leaving in place.folder.glob(f"{'**/' if place.is_deep else ''}{_LEAVING}*"):
+        leaving.rename(_free(leaving.with_name(leaving.name.removeprefix(_LEAVING))))
 
 
 def _free(target: Path) -> Path:

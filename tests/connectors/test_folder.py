@@ -158,6 +158,21 @@ async def test_a_file_that_changes_while_it_is_read_is_read_anew(exports: Path) 
     assert cells_of(items) == [{"number": "7", "name": "new"}]
 
 
+async def test_a_file_that_said_something_else_while_it_was_read_is_read_anew(
+    exports: Path,
+) -> None:
+    rows = [f"{number};x" for number in range(300)]
+    path, positions = csv(exports / "a.csv", *rows), []
+    async for item in folder(exports).read(None):
+        if not positions:
+            csv(path, "7;new")
+            csv(path, *rows)
+            positions.append(None)
+        if isinstance(item, Mark):
+            positions.append(item.position)
+    assert len(cells_of(await items_of(folder(exports), positions[-1]))) == 300
+
+
 async def test_unfinished_names_never_count_and_a_ready_file_must_be_younger(
     exports: Path,
 ) -> None:
@@ -213,6 +228,16 @@ async def test_a_file_that_is_replaced_in_the_moment_of_its_leaving_stays(export
     csv(path, "1;unread")
     take_away(read, exports / "done")
     assert names_in(exports) == ["a.csv"]
+
+
+async def test_a_file_that_a_kill_left_on_its_way_out_leaves_again(exports: Path) -> None:
+    path = csv(exports / "a.csv", "1;one")
+    source = folder(exports, when_done="move")
+    position = last_position(await items_of(source))
+    os.rename(path, exports / ".leaving-a.csv")  # noqa: PTH104 - what a kill left
+    csv(path, "1;unread")
+    await source.acked(position)
+    assert names_in(exports) == ["a.2.csv", "a.csv"], "what is not known to be read is read"
 
 
 async def test_done_files_are_deleted_where_it_is_said(exports: Path) -> None:

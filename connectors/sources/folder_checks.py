@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from glob import escape
 from itertools import islice
 from threading import Event
 from typing import Final
@@ -76,5 +77,5 @@ def _stream(name: str, seen: _Columns) -> Stream:
         key=key_of(values, len(seen.rows)),
         columns={column: type_of(cells) for column, cells in values.items()},
         samples=seen.rows[:_SAMPLES],
-        config={"folder": str(folder), "files": [seen.file.path.name]},
+        config={"folder": str(folder), "files": [escape(seen.file.path.name)]},
     )

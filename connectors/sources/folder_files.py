@@ -17,6 +17,7 @@ from pathlib import Path
 from threading import Event
 from typing import Final
 
+from bus.client import detect
 from connectors.sources.folder_position import fingerprint
 from connectors.sources.formats import MEMO_ENDINGS
 
@@ -89,7 +90,7 @@ class Place:
             if entry.is_dir(follow_symlinks=False):
                 if self.is_deep and Path(entry.path) != self.away:
                     yield from self._in(Path(entry.path))
-            elif self._counts(entry.name, names):
+            elif entry.is_file() and self._counts(entry.name, names):
                 with suppress(FileNotFoundError):  # taken away since
                     look = look_at(Path(entry.path), self.folder)
                     if not self.needs_ready or _is_ready(look):
@@ -113,7 +114,7 @@ def look_at(path: Path, folder: Path) -> Look:
     """Look at one file."""
     told = path.stat()
     return Look(
-        name=path.relative_to(folder).as_posix(),
+        name=_said(path.relative_to(folder).as_posix()),
         path=path,
         size=told.st_size,
         modified_ns=told.st_mtime_ns,
@@ -121,6 +122,15 @@ def look_at(path: Path, folder: Path) -> Look:
         inode=told.st_ino,
         beside=tuple(_beside(path)),
     )
+
+
+def _said(name: str) -> str:
+    """Write a name as people do; a share of another system gives its bytes in another code page."""
+    raw = os.fsencode(name)
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode(detect(raw).encoding, "replace")
 
 
 def look_again(look: Look) -> Look:

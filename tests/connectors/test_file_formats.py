@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -280,6 +281,24 @@ async def test_an_archive_that_lies_about_a_size_is_cut_short(exports: Path) -> 
     found = await read(exports)
     assert cells_of(found) == []
     assert len(bad_of(found)) == 1
+
+
+async def test_a_name_in_another_code_page_is_read_and_said_as_people_do(exports: Path) -> None:
+    raw = os.fsdecode("Школы Самары.xlsx".encode("cp1251"))
+    try:
+        write_xlsx(exports / raw, {"s": [["a", "b"], ["1", "2"]]})
+    except OSError:
+        pytest.skip("this file system takes no name but in UTF-8")
+    found = await read(exports)
+    assert places_of(found) == ["Школы Самары.xlsx[s]:2"]
+    assert cells_of(found) == [{"a": "1", "b": "2"}]
+
+
+async def test_what_is_no_file_does_not_count(exports: Path) -> None:
+    os.mkfifo(exports / "pipe.csv")
+    (exports / "folder.csv").mkdir()
+    (exports / "nowhere.csv").symlink_to(exports / "gone")
+    assert await read(exports) == []
 
 
 async def test_every_sheet_is_read_unless_some_are_named(exports: Path) -> None:

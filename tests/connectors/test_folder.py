@@ -162,7 +162,8 @@ async def test_a_file_that_said_something_else_while_it_was_read_is_read_anew(
     exports: Path,
 ) -> None:
     rows = [f"{number};x" for number in range(300)]
-    path, positions = csv(exports / "a.csv", *rows), []
+    path = csv(exports / "a.csv", *rows)
+    positions: list[object] = []
     async for item in folder(exports).read(None):
         if not positions:
             csv(path, "7;new")

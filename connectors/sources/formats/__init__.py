@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from bus.client import workbook_kind
@@ -42,10 +45,31 @@ def read_file(path: Path, name: str, options: FileOptions, spool: Path) -> Rows:
     Raises:
         OSError: It can't be got at.
     """
+    with _plainly_named(path, spool) as plain:
+        try:
+            yield from _rows(plain, name, options, spool)
+        except Unreadable as problem:
+            yield Bad(raw="", why=problem.why, place=name)
+
+
+@contextmanager
+def _plainly_named(path: Path, spool: Path) -> Iterator[Path]:
+    """Give a file whose name is no UTF-8 another one: readers of workbooks take no other.
+
+    A DBF keeps its own: its memo file is found by it.
+    """
     try:
-        yield from _rows(path, name, options, spool)
-    except Unreadable as problem:
-        yield Bad(raw="", why=problem.why, place=name)
+        str(path).encode()
+    except UnicodeEncodeError:
+        if path.suffix.lower() == ".dbf":
+            yield path
+            return
+        with TemporaryDirectory(dir=spool, prefix="named-") as folder:
+            plain = Path(folder) / f"file{path.suffix}"
+            plain.symlink_to(path.absolute())
+            yield plain
+    else:
+        yield path
 
 
 def _rows(path: Path, name: str, options: FileOptions, spool: Path) -> Rows:

@@ -20,7 +20,7 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
@@ -95,7 +95,7 @@ class FolderConfig(FileOptions):
             needs_ready=self.complete_when == "ready",
         )
 
-    @property
+    @cached_property
     def reading(self) -> str:
         """Name what decides which rows a content has: options of another reading count others."""
         told = self.model_dump_json(include=set(FileOptions.model_fields))
@@ -189,11 +189,13 @@ class Folder(Source[FolderConfig]):
 
     async def _files(self) -> tuple[Mapping[str, Look], list[Content]]:
         """Look at the folder, and tell what is in each of its files that is complete."""
-        place = self.config.place
-        digests = await self._blocking(lambda _: Digests(self.context.spool))
-        looks = await self._blocking(lambda _: _look(place))
-        known = [found for look in looks.values() if (found := digests.of(look)) is not None]
-        new = [look for look in looks.values() if digests.of(look) is None]
+        place, digests = self.config.place, Digests(self.context.spool)
+
+        def look(_stopped: threading.Event) -> tuple[Mapping[str, Look], list[Content], list[Look]]:
+            looks = _look(place)
+            return looks, *digests.part(looks.values())
+
+        looks, known, new = await self._blocking(look)
         if new and self.config.complete_when == "stable":
             await self.context.sleep(self.config.settle_s)
         if not new:

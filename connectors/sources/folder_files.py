@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 from threading import Event
@@ -52,11 +53,11 @@ class Content:
     digest: str
     is_forbidden: bool = False
     """It may not be read."""
+    fingerprint: int = field(init=False)
+    """Of its path and its content."""
 
-    @property
-    def fingerprint(self) -> int:
-        """Of its path and its content."""
-        return fingerprint(self.look.name, self.digest)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "fingerprint", fingerprint(self.look.name, self.digest))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +151,16 @@ class Digests:
     def __init__(self, spool: Path) -> None:
         """Take the folder in which it is remembered."""
         self._file = spool / "digests.json"
-        self._known: dict[str, list[object]] = {}
-        with suppress(OSError, ValueError):
-            self._known = json.loads(self._file.read_text(encoding="utf-8"))
         self._is_changed = False
+
+    @cached_property
+    def _known(self) -> dict[str, list[object]]:
+        """By path: what the file looked like, and its digest; read when it is asked for."""
+        try:
+            known: dict[str, list[object]] = json.loads(self._file.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return known
 
     def of(self, look: Look) -> Content | None:
         """Tell what a file contains, if it is known and nothing happened to the file since."""
@@ -161,6 +168,17 @@ class Digests:
         if known is None or known[:-1] != _marks(look):
             return None
         return Content(look=look, digest=str(known[-1]))
+
+    def part(self, looks: Iterable[Look]) -> tuple[list[Content], list[Look]]:
+        """Part files of which the content is known from those that are to be read."""
+        known, new = list[Content](), list[Look]()
+        for look in looks:
+            content = self.of(look)
+            if content is None:
+                new.append(look)
+            else:
+                known.append(content)
+        return known, new
 
     def read(self, looks: Sequence[Look], stopped: Event) -> Iterator[Content]:
         """Read what files contain; those that change meanwhile are left out.

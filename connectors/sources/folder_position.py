@@ -9,8 +9,9 @@ was never read has the fingerprint of one that was happens once in 28,000 millio
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -41,7 +42,7 @@ class FolderPosition:
 
     def to_json(self) -> Json:
         """Write it."""
-        found: dict[str, Json] = {"files": len(self.known), "known": _packed(sorted(self.known))}
+        found: dict[str, Json] = {"files": len(self.known), "known": _packed(self.known)}
         if self.begun is not None:
             begun = self.begun
             found["begun"] = {"file": begun.name, "content": begun.content, "rows": begun.rows}
@@ -54,7 +55,7 @@ class FolderPosition:
             return cls()
         begun = position.get("begun")
         return cls(
-            known=frozenset(_unpacked(position["known"], position["files"])),
+            known=_unpacked(position["known"], position["files"]),
             begun=None
             if begun is None
             else Begun(name=begun["file"], content=begun["content"], rows=begun["rows"]),
@@ -72,13 +73,17 @@ def fingerprint(name: str, content: str) -> int:
     return int.from_bytes(digest.digest())
 
 
-def _packed(numbers: list[int]) -> str:
-    """Write sorted numbers as the differences between them: quotient in unary, rest in binary."""
+@lru_cache(maxsize=2)
+def _packed(numbers: frozenset[int]) -> str:
+    """Write the differences between numbers in their order: quotient in unary, rest in binary.
+
+    Why remembered: all positions within one file have the same.
+    """
     if not numbers:
         return ""
     rest_bits = _rest_bits(len(numbers))
     before, bits = 0, list[str]()
-    for number in numbers:
+    for number in sorted(numbers):
         quotient, rest = divmod(number - before, 1 << rest_bits)
         bits.append("0" * quotient + f"1{rest:0{rest_bits}b}")
         before = number
@@ -87,7 +92,12 @@ def _packed(numbers: list[int]) -> str:
     return b64encode(int(written, 2).to_bytes(len(written) // 8)).decode()
 
 
-def _unpacked(text: str, count: int) -> Iterable[int]:
+@lru_cache(maxsize=2)
+def _unpacked(text: str, count: int) -> frozenset[int]:
+    return frozenset(_numbers(text, count))
+
+
+def _numbers(text: str, count: int) -> Iterator[int]:
     packed = b64decode(text)
     bits = f"{int.from_bytes(packed):0{len(packed) * 8}b}"
     rest_bits = _rest_bits(count)

@@ -86,6 +86,10 @@ class Examiner:
                 yield f"refused as {verdict.reason}"
             if sent.fate is Fate.TAMPERED and not is_undecoded(verdict.reason, verdict.path):
                 yield f"decoded before its signature was known to be good: {verdict.reason}"
+            if is_disbelieved(
+                sent.fate, verdict.reason, may_name_another=_names_another(target, sent)
+            ):
+                yield f"its signature is good, and it is refused as {verdict.reason}"
             if verdict.reason is Reason.RULE_VIOLATED and not verdict.violations:
                 yield "no rule is named"
             if verdict.reason is Reason.MALFORMED_AVRO and not verdict.path:
@@ -137,10 +141,28 @@ def is_undecoded(reason: Reason, path: str) -> bool:
     return (reason, path) == (Reason.KEY_MISMATCH, "key") or reason.stage in _UNDECODED
 
 
+def is_disbelieved(fate: Fate, reason: Reason, *, may_name_another: bool) -> bool:
+    """Tell whether a record that was signed as it is was refused for its signature.
+
+    Args:
+        fate: What was done to it.
+        reason: Why it was refused.
+        may_name_another: Whether its source, spoiled, may be another system than that which signed.
+    """
+    if fate is not Fate.SPOILED or reason.stage is not Stage.SIGNATURE:
+        return False
+    return not (may_name_another and reason is Reason.KEY_FOREIGN)
+
+
+def _names_another(target: Target, sent: Sent) -> bool:
+    own = f"urn:bus:{target.source.agency}:{target.system}".encode()
+    return dict(sent.raw.headers).get("ce_source") != own
+
+
 def delivery_faults(verdicts: Sequence[Verdict], deliveries: Sequence[Delivery]) -> Iterator[str]:
     """Read what goes on to quarantine and to the fund as those two do."""
     kept: Mapping[str, Verdict] = {_place(verdict): verdict for verdict in verdicts}
-    seen = 0
+    went_on: Counter[str] = Counter()
     for delivery in deliveries:
         arrived = Raw(
             topic=delivery.topic,
@@ -152,18 +174,20 @@ def delivery_faults(verdicts: Sequence[Verdict], deliveries: Sequence[Delivery])
         if delivery.topic.startswith("quarantine."):
             entry = parse_entry(arrived)
             raw = kept[entry.id].raw
-            seen += 1
+            went_on[entry.id] += 1
             if (entry.key, entry.value, entry.headers) != (raw.key, raw.value, list(raw.headers)):
                 yield f"{entry.id}: quarantine has other bytes than were sent"
         elif delivery.topic.startswith("accepted."):
-            verdict = kept[dict(delivery.headers)["bus_in"].decode()]
+            place = dict(delivery.headers)["bus_in"].decode()
+            verdict = kept[place]
             assert isinstance(verdict, Accepted)
             record = parse_delivered(arrived, verdict.dataset)
-            seen += 1
+            went_on[place] += 1
             if record.record_id != verdict.envelope.record_id or record.value != verdict.raw.value:
                 yield f"{record.bus_in}: the fund takes it for another record"
-    if seen != len(verdicts):
-        yield f"{seen} of {len(verdicts)} records go on"
+    for place in kept:
+        if went_on[place] != 1:
+            yield f"{place}: goes on {went_on[place]} times"
 
 
 def _place(verdict: Verdict) -> str:

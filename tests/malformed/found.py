@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
-from typing import Final
+from typing import Final, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -14,16 +14,32 @@ from bus.model.identifiers import DatasetCode
 from bus.model.record import Headers
 from bus.model.verdict import Reason
 from bus.wiring import Installation
-from tests.malformed.examination import Tally, is_undecoded
+from tests.malformed.examination import Tally, is_disbelieved, is_undecoded
 from tests.malformed.mutants import Fate
 
-Places = Mapping[str, tuple[Fate, bytes]]
-"""Inbound place → what was done to the record, and the digest of all its bytes."""
+
+class Known(NamedTuple):
+    """What is known of a record that was sent."""
+
+    fate: Fate
+    whole: bytes
+    """The digest of all its bytes."""
+    content: bytes
+    """That of key and value, which the fund keeps as they are."""
+
+
+Places = Mapping[str, Known]
+"""By inbound place."""
 _QUARANTINE: Final = """
     SELECT topic, partition, "offset", reason, path, rules, key, header_names, header_values, value
     FROM bus.quarantine
 """
 _PAGE_ROWS: Final = 1_000
+
+
+def known(fate: Fate, key: bytes | None, value: bytes | None, headers: Headers) -> Known:
+    """Keep in little room what is to be told of a record."""
+    return Known(fate, digest(key, value, headers), digest(key, value, ()))
 
 
 def digest(key: bytes | None, value: bytes | None, headers: Headers) -> bytes:
@@ -37,11 +53,11 @@ async def look_for(
     """Count what became of each record, and note what must not have."""
     async with await psycopg.AsyncConnection.connect(installation.fund_dsn()) as session:
         refused = await _refused(session, places, tally)
-        kept = await _places_in(session, sql.Identifier("bus", "held"), places)
+        kept = await _places_in(session, sql.Identifier("bus", "held"), places, tally)
         joined: set[str] = set()
         for dataset in datasets:
-            joined |= await _places_in(session, tables_of(dataset)["history"], places)
-    for place, (fate, _) in places.items():
+            joined |= await _places_in(session, tables_of(dataset)["history"], places, tally)
+    for place, (fate, *_) in places.items():
         tally.fates[fate] += 1
         is_in_fund = place in joined or place in kept
         if fate is Fate.SPOILED and is_in_fund:
@@ -66,7 +82,7 @@ async def _refused(session: psycopg.AsyncConnection, places: Places, tally: Tall
             place = f"{topic}/{partition}/{offset}"
             if place not in places:
                 continue
-            fate, sent = places[place]
+            fate, sent, _ = places[place]
             found.add(place)
             tally.refused[Reason(reason)] += 1
             key, names, values, value = original
@@ -78,14 +94,28 @@ async def _refused(session: psycopg.AsyncConnection, places: Places, tally: Tall
                 tally.note(f"{fate} {place}: quarantine has other bytes than were sent")
             if fate is Fate.TAMPERED and not is_undecoded(Reason(reason), path):
                 tally.note(f"{fate} {place}: it was decoded first: {reason}")
+            if is_disbelieved(fate, Reason(reason), may_name_another=True):
+                tally.note(f"{fate} {place}: its signature is good: {reason}")
             if reason == Reason.RULE_VIOLATED and not rules:
                 tally.note(f"{fate} {place}: no rule is named")
     return found
 
 
 async def _places_in(
-    session: psycopg.AsyncConnection, table: sql.Identifier, places: Places
+    session: psycopg.AsyncConnection, table: sql.Identifier, places: Places, tally: Tally
 ) -> set[str]:
-    query = sql.SQL("SELECT bus_in FROM {table}").format(table=table)
-    rows = await (await session.execute(query)).fetchall()
-    return {place for (place,) in rows if place in places}
+    """Read a table of the fund: each record once, with the key and the value that were sent."""
+    found: set[str] = set()
+    query = sql.SQL("SELECT bus_in, key, value FROM {table}").format(table=table)
+    async with session.cursor("kept") as cursor:
+        cursor.itersize = _PAGE_ROWS
+        await cursor.execute(query)
+        async for place, key, value in cursor:
+            if place not in places:
+                continue
+            if place in found:
+                tally.note(f"{places[place].fate} {place}: the fund has it twice")
+            found.add(place)
+            if digest(key.encode(), value, ()) != places[place].content:
+                tally.note(f"{places[place].fate} {place}: the fund has another key or value")
+    return found

@@ -27,6 +27,8 @@ class Report:
     good: int
     rss_growth_mb: float
     """Since the first tenth of the run; live: of the worker that grew most."""
+    peak_mb: float
+    """At the highest: in process above what it took then; live of the worker that took most."""
     longest_ms: float | None
     """The longest judgement of one record, of the processor's time; live: not measured."""
     records_per_s: int
@@ -41,6 +43,7 @@ class Report:
         seed: int,
         live: bool,
         rss_growth_mb: float,
+        peak_mb: float,
         longest_ms: float | None,
         records_per_s: float,
     ) -> Self:
@@ -53,6 +56,7 @@ class Report:
             harmless=tally.fates[Fate.HARMLESS],
             good=tally.fates[Fate.GOOD],
             rss_growth_mb=round(rss_growth_mb, 1),
+            peak_mb=round(peak_mb, 1),
             longest_ms=None if longest_ms is None else round(longest_ms, 1),
             records_per_s=round(records_per_s),
             findings=tuple(tally.findings),

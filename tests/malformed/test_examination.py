@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from bus.enforce.judge import judge
 from bus.model.record import Envelope
-from bus.model.verdict import Accepted, Examined, Quarantined, Reason, Verdict
+from bus.model.verdict import Accepted, Examined, Quarantined, Reason, Stage, Verdict
 from bus.route.plan import plan
 from bus.wire.signature import SignatureChecker
 from tests.factories import Raw, signer
-from tests.malformed.examination import Examiner, delivery_faults
+from tests.malformed.examination import Examiner, delivery_faults, is_disbelieved
 from tests.malformed.mutants import Fate, Mill, Sent
 from tests.malformed.targets import APPENDED_MS, pure_world
 
@@ -50,8 +52,10 @@ def refused(reason: Reason, path: str = "bus_sig") -> Quarantined:
     )
 
 
-def faults(fate: Fate, verdict: Verdict) -> list[str]:
-    return list(Examiner(SNAPSHOT).faults(TARGET, replace(GOOD, fate=fate), verdict))
+def faults(fate: Fate, verdict: Verdict, **headers: bytes) -> list[str]:
+    changed = [(name, headers.get(name, value)) for name, value in GOOD.raw.headers]
+    sent = replace(GOOD, fate=fate, raw=replace(GOOD.raw, headers=changed))
+    return list(Examiner(SNAPSHOT).faults(TARGET, sent, verdict))
 
 
 def test_what_ought_to_be_is_no_fault() -> None:
@@ -59,6 +63,7 @@ def test_what_ought_to_be_is_no_fault() -> None:
     assert faults(Fate.HARMLESS, accepted()) == []
     assert faults(Fate.SPOILED, accepted()) == []
     assert faults(Fate.SPOILED, refused(Reason.INVALID_TEXT, "address")) == []
+    assert faults(Fate.SPOILED, refused(Reason.KEY_FOREIGN), ce_source=b"urn:bus:a:other") == []
     assert faults(Fate.TAMPERED, refused(Reason.SIGNATURE_INVALID)) == []
     assert faults(Fate.TAMPERED, refused(Reason.KEY_MISMATCH, "key")) == []
 
@@ -78,6 +83,17 @@ def test_a_value_that_was_decoded_before_its_signature_is_found() -> None:
     for reason, path in [(Reason.MALFORMED_AVRO, "places"), (Reason.KEY_MISMATCH, "places")]:
         (fault,) = faults(Fate.TAMPERED, refused(reason, path))
         assert fault.startswith("decoded before")
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason.stage is Stage.SIGNATURE])
+def test_a_record_that_was_signed_as_it_is_and_refused_for_its_signature_is_found(
+    reason: Reason,
+) -> None:
+    found = f"its signature is good, and it is refused as {reason}"
+    assert faults(Fate.SPOILED, refused(reason)) == [found]
+    of_another = faults(Fate.SPOILED, refused(reason), ce_source=b"urn:bus:a:other")
+    assert of_another == ([] if reason is Reason.KEY_FOREIGN else [found])
+    assert not is_disbelieved(Fate.TAMPERED, reason, may_name_another=False)
 
 
 def test_a_refusal_that_names_no_rule_or_no_field_is_found() -> None:
@@ -129,7 +145,17 @@ def test_what_does_not_go_on_as_it_came_is_found() -> None:
     verdicts = judge(raws, source=TARGET.source, snapshot=SNAPSHOT, checker=SignatureChecker())
     deliveries = plan(verdicts, snapshot=SNAPSHOT, signer=signer("bus"))
     assert list(delivery_faults(verdicts, deliveries)) == []
-    assert list(delivery_faults(verdicts, deliveries[1:])) == ["99 of 100 records go on"]
+    taken = {one.topic.split(".")[0]: one for one in deliveries}
+    accepted_one, aside = taken["accepted"], taken["quarantine"]
+    for doubled, dropped in ((accepted_one, aside), (aside, accepted_one)):
+        others = [one for one in deliveries if one is not dropped]
+        twice, never = (
+            f"{dict(one.headers)['bus_in'].decode()}: goes on {times} times"
+            for one, times in ((doubled, 2), (dropped, 0))
+        )
+        assert list(delivery_faults(verdicts, others)) == [never]
+        assert list(delivery_faults(verdicts, [*deliveries, doubled])) == [twice]
+        assert set(delivery_faults(verdicts, [*others, doubled])) == {twice, never}
     aside = next(one for one in deliveries if one.topic.startswith("quarantine."))
     aside.value = b"other"
     (fault,) = delivery_faults(verdicts, deliveries)

@@ -3,7 +3,7 @@
     inbound    up to the committed offset:  records = accepted or quarantined, each of them
     release    up to the committed offset:  the same, of that attempt
     accepted   up to the fund's position:   records = history + repeats + refused + held
-    quarantine up to the table's position:  distinct records = rows
+    quarantine up to the table's position:  each distinct record has its row
 
 An offset without a record is a transaction marker or belongs to an aborted transaction.
 Source: design of the bus, ADR-0005.

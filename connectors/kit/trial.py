@@ -171,6 +171,8 @@ class Trial:
         for key, row in self.twin.rows.items():
             if key not in view:
                 return str(message("kit.lost", key=key))
+            if view[key] == row:
+                continue  # as most are; writing ten thousand rows at each look takes its time
             found, expected = plain(view[key]), plain(row)
             if found != expected:
                 return str(message("kit.stale", key=key, found=found, expected=expected))

@@ -148,6 +148,10 @@ class PostgresTableTwin(Twin):
     async def come_up(self) -> None:
         """See `Twin.come_up`."""
         await asyncio.to_thread(engine().start)
+        self.reconnect()
+
+    def reconnect(self) -> None:
+        """Let go of a session that the server has ended."""
         if self._writer is not None:
             self._writer.close()
 

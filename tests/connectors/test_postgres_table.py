@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.sql import SQL
 from pydantic import ValidationError
@@ -21,6 +23,7 @@ from connectors.sources.postgres_progress import Ages, Moment
 from connectors.sources.postgres_table import PostgresTable
 from connectors.sources.postgres_table_config import PostgresTableConfig
 from connectors.twins.postgres_table import PostgresTableTwin
+from connectors.twins.table_engine import Engine
 from tests.connectors.late_commits import as_generator, count
 
 test_conforms = conforms(PostgresTable, PostgresTableTwin, kills_max=25)
@@ -183,6 +186,45 @@ def test_the_present_is_told_in_64_bits_from_32_with_a_sign(
         youngest=now - horizon + 1, oldest=now - horizon + 10
     )
     assert Ages.of(moment, now - 2**31, horizon) is None
+
+
+def advance_to(engine: Engine, xid: int) -> None:
+    """Freeze every row and let the server go on from a transaction id, as years of work would."""
+    for database in ("postgres", "template1", "template0"):
+        dsn = engine.dsn.replace("dbname=postgres", f"dbname={database}")
+        with psycopg.connect(dsn, autocommit=True) as session:
+            session.execute("VACUUM (FREEZE)")
+    engine._control("stop", "--mode", "fast", "--wait")
+    data = engine.folder / "data"
+    engine._run("pg_resetwal", "--pgdata", str(data), "--next-transaction-id", str(xid))
+    segment = data / "pg_xact" / f"{xid // 2**20:04X}"
+    segment.write_bytes(bytes(2**18))
+    shutil.chown(segment, (data / "PG_VERSION").owner())
+    engine.start()
+
+
+async def test_no_row_is_lost_where_transaction_ids_begin_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = Engine()
+    monkeypatch.setattr("connectors.twins.postgres_table.engine", lambda: own)
+    with psycopg.connect(own.dsn, autocommit=True) as session:
+        session.execute("ALTER DATABASE template0 ALLOW_CONNECTIONS true")
+    async with PostgresTableTwin() as twin:
+        reader = Reader()
+        await twin.put({"a": "early"})
+        assert await reader.names(twin.config) == ["early"]
+        for xid in (1_500_000_000, 3_000_000_000, 2**32 - 3):
+            advance_to(own, xid)
+            twin.reconnect()
+            await twin.put({"b": f"at {xid}"})
+            assert await reader.names(twin.config) == [f"at {xid}"]
+        for number in range(8):
+            await twin.put({"c": f"{number}"})
+            assert await reader.names(twin.config) == [f"{number}"]
+        assert reader.position["seen"] > 2**32
+        reader.position = None
+        assert await reader.names(twin.config) == ["early", f"at {2**32 - 3}", "7"]
 
 
 async def test_a_view_gives_the_xmin_of_its_tables_or_is_refused(twin: PostgresTableTwin) -> None:

@@ -29,6 +29,7 @@ from connectors.source import (
     Mark,
     Row,
     Source,
+    Stream,
 )
 from connectors.sources.endings import ENDINGS, ended, standing
 from connectors.sources.key_memory import KeyMemory
@@ -45,6 +46,7 @@ from connectors.sources.sql_reading import (
     value_of,
     written,
 )
+from connectors.sources.sql_survey import streams
 from connectors.sources.sql_table_config import SqlTableConfig
 from connectors.texts import finding_at, message
 
@@ -100,6 +102,10 @@ class SqlTable(Source[SqlTableConfig]):
         query = select(func.count()).select_from(table.table).where(column.is_(None))
         empty = (await self._blocking(rows, engine, query))[0][0]
         return [finding_at(place, "sql-table.cursor_empty", rows=empty)] if empty else []
+
+    async def discover(self) -> Sequence[Stream]:
+        """See `Source.discover`."""
+        return await self._blocking(lambda: streams(self._engine()))
 
     async def acked(self, position: Json) -> None:
         """See `Source.acked`: what a run that has ended did not see need not be known any more."""

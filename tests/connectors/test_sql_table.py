@@ -120,6 +120,19 @@ async def test_rows_that_vanish_come_to_an_end_unless_too_many_do_at_once(tmp_pa
             await items(twin.config, tmp_path, position)
 
 
+async def test_discover_proposes_types_and_key(tmp_path: Path) -> None:
+    async with SqlTableTwin() as twin:
+        with twin.database() as database:
+            database.execute("CREATE TABLE typed (id INTEGER PRIMARY KEY, rate NUMERIC(9, 2))")
+        await twin.spoil("a")
+        school, typed = await source(twin.config, tmp_path).discover()
+        assert (school.key, typed.key) == ("number", "id")
+        assert school.columns["born"] == {"type": "int", "logicalType": "date"}
+        assert school.samples[0]["born"] == "31 June"
+        rate = {"type": "bytes", "logicalType": "decimal", "precision": 9, "scale": 2}
+        assert typed.columns == {"id": "long", "rate": rate}
+
+
 async def test_check_names_what_is_wrong(tmp_path: Path) -> None:
     async with SqlTableTwin() as twin:
 

@@ -147,7 +147,8 @@ class Reading:
         number = 0 if is_safe else self.unsafe_rows
         if is_safe:
             self.position, self.unsafe_rows = item.position, 0
-        event, place = self._event(before, number), _place(item, before, number)
+        event = self._event(before, number) if item.event is None else event_of(item.event, 0)
+        place = _place(item, before, number)
         return source_row(item, self.fit, event=event, place=place)
 
     def _event(self, position: Json, number: int) -> str:
@@ -199,6 +200,8 @@ def _with_words_of_the_source(fitted: MappedRow, item: Row) -> MappedRow:
     if item.version is None and item.operation is None:
         return fitted
     operation: Operation | None = item.operation or fitted.operation
+    if item.operation is Operation.CREATE and fitted.operation is not None:
+        operation = fitted.operation  # it is there, and says of itself that it has ended
     version = fitted.version if item.version is None else item.version
     return replace(fitted, version=version, operation=operation)
 

@@ -66,7 +66,11 @@ class Row:
     at: datetime | None = None
     """When its content came to be, aware; None: as the mapping says, else when it is published."""
     operation: Operation | None = None
-    """ANNUL: it never was true. CEASE: it has come to an end. None: its values are so."""
+    """ANNUL: it never was true. CEASE: it has come to an end. None: its values are so. CREATE: so,
+    and it stands anew where it had ended; a mapping that says that it ends is above that."""
+    event: Json = None
+    """What names this event wherever reading began: a place in the source's own log. None: its
+    position, or the one before it and its number behind that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,8 @@ class Bad:
     place: str
     column: str | None = None
     position: Json = NOT_HERE
+    event: Json = None
+    """As a row's."""
 
 
 Item: TypeAlias = Row | Mark | Bad

@@ -149,13 +149,13 @@ class Trial:
             elif not has_come:
                 asked_at_s = time()
                 has_come = come()
-                pause_s = max(_LOOK_S, time() - asked_at_s)
+                pause_s = max(_LOOK_S, 5 * (time() - asked_at_s))
                 if not has_come and time() - moved_at_s > still_s:
                     raise Failed(self.difference() or str(message("kit.never_came")))
                 moved_at_s = time() if has_come else moved_at_s
             elif time() - moved_at_s > QUIET_S:
                 return
-            # Why as long as the look took: the runner is to have its half of the time.
+            # Why longer than the look took: the runner is to have most of the time.
             await asyncio.sleep(pause_s)
 
     def _size(self) -> tuple[int, int]:

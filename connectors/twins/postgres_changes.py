@@ -49,7 +49,7 @@ class PostgresChangesTwin(Twin):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        source = PostgresChanges(self.config, _nobody())
+        source = PostgresChanges(self.config, nobody())
         await self._let_go()
         await source.deleted()
         await self.run("DROP TABLE {table}")
@@ -165,7 +165,7 @@ class NumberedChangesTwin(PostgresChangesTwin):
     versions = "log"
 
 
-def _nobody() -> Context:
+def nobody() -> Context:
     """A context to take away what was made."""
     return Context(
         connector=_CONNECTOR, spool=Path(), clock=lambda: datetime(2026, 1, 1, tzinfo=UTC),

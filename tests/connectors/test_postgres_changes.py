@@ -168,6 +168,24 @@ async def test_writers_who_never_rest_are_followed_from_the_first_row_on() -> No
         assert not one.bus.unreadable_places(), "no delete comes before its row"
 
 
+async def test_two_thousand_rows_and_three_kills_come_to_what_the_source_has() -> None:
+    async with trial(PostgresChanges, configured(piece_rows=200)) as one:
+        twin, chance = _twin(one), random.Random(3)
+        one.stretch = Stretch(rows_max=150, idle_s=0.02)
+        await twin.put_together({f"k-{number:04d}": "first" for number in range(500)})
+        for act in range(3):
+            one.bus.kill_at = len(one.bus.steps) + chance.randrange(200, 700)
+            assert await one.run(until=lambda: False, still_s=20)
+            one.bus.kill_at = None
+            for _ in range(5):
+                keys = [f"k-{chance.randrange(700):04d}" for _ in range(100)]
+                await twin.put_together(dict.fromkeys(keys, f"{act}"))
+            await twin.remove(next(iter(twin.rows)))
+        await one.run(still_s=20)
+        one.sound()
+        assert not one.bus.unreadable_places()
+
+
 async def test_a_row_that_is_being_changed_while_it_is_first_read_is_not_told_as_it_was() -> None:
     """The change lies in the log before the piece is read, its commit behind that."""
     async with trial(PostgresChanges, NumberedChangesTwin) as one:

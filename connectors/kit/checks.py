@@ -109,10 +109,8 @@ async def late_commit(kit: Kit) -> None:
     async with trial(kit.make, kit.make_twin) as one:
         await one.twin.put({"before": "first"})
         await one.run()
+        await _late_alone(one)
         async with one.twin.late({"late-1": "late", "late-2": "late"}):
-            # Where nothing came after it yet, a source may still pass over the one that is late.
-            with suppress(Failed):
-                await one.run(until=lambda: False, still_s=_LATE_S)
             await one.twin.put({"after": "first"})
             # What is written by then may have to wait for the one that is late.
             with suppress(Failed):
@@ -122,6 +120,19 @@ async def late_commit(kit: Kit) -> None:
         except Failed as problem:
             raise Failed(str(message("kit.late", problem=problem))) from problem
         one.sound()
+
+
+async def _late_alone(one: Trial) -> None:
+    """Let a source look while a transaction is open that nothing came after."""
+    is_over = False
+    async with one.twin.late({"lone": "late"}):
+        reading = asyncio.ensure_future(one.run(until=lambda: is_over and one.is_complete()))
+        await asyncio.sleep(_LATE_S)
+    is_over = True
+    try:
+        await reading
+    except Failed as problem:
+        raise Failed(str(message("kit.late", problem=problem))) from problem
 
 
 async def ties(kit: Kit) -> None:

@@ -57,7 +57,7 @@ class PostgresChangesTwin(Twin):
 
     async def _let_go(self) -> None:
         """Wait until the server has noticed that its readers have gone."""
-        query = "SELECT FROM pg_replication_slots WHERE active"
+        query = "SELECT 1 FROM pg_replication_slots WHERE active"
         while await (await self.session.execute(query)).fetchone():  # noqa: ASYNC110 - a server
             await asyncio.sleep(0.01)
 

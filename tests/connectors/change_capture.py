@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
@@ -143,9 +143,9 @@ class Runner:
             )
 
     def kill(self) -> None:
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
 
 
 def document(installation: Installation, engine: Engine) -> None:
@@ -179,13 +179,17 @@ async def killed_and_compared(
     engine: Engine, asked: argparse.Namespace, chance: random.Random
 ) -> dict[str, object]:
     """Write, kill, and compare."""
-    async with platform() as installation, supervised(installation):
+    async with AsyncExitStack() as stack:
+        installation = await stack.enter_async_context(platform())
+        await stack.enter_async_context(supervised(installation))
         session = await engine.session()
         register = Register(session, chance)
         await register.make()
         await register.write(asked.rows // 4)
         document(installation, engine)
         runner = Runner(installation, installation.home / "log" / "connector.log")
+        stack.callback(runner.kill)
+        stack.push_async_callback(session.close)
         began = time.monotonic()
         for kill in range(asked.kills):
             runner.start()
@@ -203,7 +207,6 @@ async def killed_and_compared(
         log = runner._log.read_text(encoding="utf-8", errors="replace")
         runner.kill()
         rows = await register.rows()
-        await session.close()
         result = {
             "changes": register.changes,
             "rows": len(rows),
@@ -221,7 +224,7 @@ async def _reads(engine: Engine, seconds: float) -> None:
     session = await engine.session()
     try:
         async with asyncio.timeout(60):
-            query = "SELECT FROM pg_replication_slots WHERE active AND slot_name ~ %s"
+            query = "SELECT 1 FROM pg_replication_slots WHERE active AND slot_name ~ %s"
             while not await (await session.execute(query, [_NAME])).fetchone():
                 await asyncio.sleep(0.05)
     except TimeoutError:

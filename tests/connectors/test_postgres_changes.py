@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -15,8 +15,9 @@ from bus.errors import DocumentError
 from connectors.kit import checks
 from connectors.kit.checks import Check, Kit
 from connectors.kit.plugin import conforms
-from connectors.kit.trial import Trial, trial
-from connectors.reading import Stretch
+from connectors.kit.trial import Strict, Trial, trial
+from connectors.pace import Rate
+from connectors.reading import Reading, Stretch
 from connectors.source import NOT_HERE, Bad, Item, Json, Mark, Row, Span
 from connectors.sources import changes_rows
 from connectors.sources.changes_position import lsn_of, lsn_text
@@ -202,7 +203,7 @@ async def test_a_row_that_is_being_changed_while_it_is_first_read_is_not_told_as
 
 async def _let_go(one: Trial) -> None:
     """Wait until the server has noticed that nobody reads the slot."""
-    query = "SELECT FROM pg_replication_slots WHERE active"
+    query = "SELECT 1 FROM pg_replication_slots WHERE active"
     async with asyncio.timeout(10):
         while await (await _twin(one).session.execute(query)).fetchone():
             await asyncio.sleep(0.02)
@@ -360,6 +361,30 @@ async def test_history_beside_the_stream_leaves_to_it_what_changes() -> None:
         await items.aclose()  # type: ignore[attr-defined]
         table = _twin(one).table
         assert found == [f"{table}/h-{number}" for number in range(2, 8)]
+
+
+async def test_a_change_has_one_name_wherever_reading_began() -> None:
+    """Beside a table that is first read, the position before a change differs from time to time."""
+
+    async def name_behind(position: int) -> str:
+        async def items() -> AsyncIterator[Item]:
+            yield Mark(position)
+            yield Row({"number": "a"}, event=[1, 17, 1])
+
+        given = items()
+        reading = Reading(
+            items=given,
+            fit=Strict().fit,
+            position=None,
+            stopping=asyncio.Event(),
+            pace=Rate(None, time=asyncio.get_running_loop().time),
+            connector="x",
+            stretch=Stretch(),
+        )
+        (row,) = [row async for row in reading.rows_to_a_position()]
+        return row.event
+
+    assert await name_behind(1) == await name_behind(2)
 
 
 def test_versions_rise_with_the_epoch_above_any_log() -> None:

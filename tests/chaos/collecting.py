@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bus.catalogue.parties import BUS
@@ -15,7 +15,7 @@ from bus.verify.check import verify
 from bus.wiring import Installation
 from tests.chaos.audit_read import audited
 from tests.chaos.consumers import CONSUMERS, Consumer, delivered, entitled, feed_of
-from tests.chaos.evidence import Evidence
+from tests.chaos.evidence import Delivered, Evidence
 from tests.chaos.history import History
 from tests.chaos.laws import balances, inbound_ends, outcomes
 from tests.chaos.tables_read import Tables
@@ -23,7 +23,10 @@ from tests.chaos.topics_read import TopicReader
 
 
 async def collect(
-    installation: Installation, history: History, taken: Mapping[Consumer, Path]
+    installation: Installation,
+    history: History,
+    taken: Mapping[Consumer, Path],
+    probed: Sequence[Delivered],
 ) -> Evidence:
     """Gather the evidence of a run whose bus has come to rest.
 
@@ -31,6 +34,7 @@ async def collect(
         installation: Reached past every proxy.
         history: Of the producers.
         taken: File of each consumer.
+        probed: What somebody got without an agreement.
     """
     cluster = installation.cluster_as(BUS)
     snapshot = await _snapshot(cluster)
@@ -49,7 +53,10 @@ async def collect(
         held=fund.held,
         refused=fund.refused,
         quarantine=fund.quarantine,
-        delivered=[one for who, path in taken.items() for one in delivered(who, path)],
+        delivered=[
+            *(one for who, path in taken.items() for one in delivered(who, path)),
+            *probed,
+        ],
         entitled=[entitled(who, snapshot) for who in CONSUMERS],
         law=[
             *balances(law),

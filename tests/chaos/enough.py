@@ -63,3 +63,16 @@ def unseen_places(evidence: Evidence, consumers: Collection[str]) -> list[str]:
     ):
         lacking += [f"{who} {told}" for who in sorted(set(consumers) - known)]
     return lacking
+
+
+def unrefused(forbidden: Collection[tuple[str, int]], refused: Collection[str]) -> list[str]:
+    """Name the topics that the probe may not read, and was never kept from reading.
+
+    Args:
+        forbidden: Partitions that it tried.
+        refused: Topics that brokers refused to it.
+    """
+    if not forbidden:
+        return ["the probe had nothing to try"]
+    untried_ones = {topic for topic, _ in forbidden} - set(refused)
+    return [f"the probe was not refused {topic}" for topic in sorted(untried_ones)]

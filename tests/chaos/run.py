@@ -23,10 +23,11 @@ from tests.chaos.checker import check
 from tests.chaos.collecting import collect, topics_of_consumers
 from tests.chaos.consumers import CONSUMERS
 from tests.chaos.controls import Broken
-from tests.chaos.enough import LONG_S, unseen_places, unstopped, untried
+from tests.chaos.enough import LONG_S, unrefused, unseen_places, unstopped, untried
 from tests.chaos.faults import befall
 from tests.chaos.history import History, Outcome, read_history
 from tests.chaos.leaders import APART
+from tests.chaos.probe import SYSTEM, forbidden, read_probed
 from tests.chaos.recovery import ProgressWatch, recoveries, summary
 from tests.chaos.report import Report
 from tests.chaos.schedule import OF_PROCESSES, Kind, PlannedFault, directed, schedule
@@ -121,9 +122,11 @@ async def _judge(world: World, report: Report) -> None:
     report.records = len(history.sent)
     report.acknowledged_by = _acknowledged(history)
     tell(f"{report.records} records; reading what the bus holds")
-    evidence = await collect(world.direct, history, world.taken)
+    got, refused = read_probed(world.probed)
+    evidence = await collect(world.direct, history, world.taken, got)
     tell(f"{len(evidence.history)} in the fund, {len(evidence.quarantine)} in quarantine; checking")
     report.problems += unseen_places(evidence, [str(who) for who in CONSUMERS])
+    report.problems += unrefused(await forbidden(world.direct.cluster_as(SYSTEM)), refused)
     report.anomalies = check(history, evidence)
 
 

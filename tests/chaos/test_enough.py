@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.chaos.enough import LONG_S, unseen_places, unstopped, untried
+from tests.chaos.enough import LONG_S, unrefused, unseen_places, unstopped, untried
 from tests.chaos.evidence import Evidence, LawBalance
 from tests.chaos.fake_bus import clean_run
 from tests.chaos.fake_run import ENTITLED
@@ -66,3 +66,11 @@ def test_a_law_without_positions_is_no_law(prefix: str) -> None:
     left.append(LawBalance(place="the whole law", missing=0, surplus=0))
     says = f"the conservation law has no position of {prefix}*"
     assert unseen_places(replace(evidence, law=left), CONSUMERS) == [says]
+
+
+def test_a_topic_that_was_never_refused_to_the_probe_is_named() -> None:
+    forbidden = [("in.north.roads", 0), ("in.north.roads", 1), ("quarantine.north", 0)]
+    assert unrefused(forbidden, {"in.north.roads", "quarantine.north"}) == []
+    says = ["the probe was not refused quarantine.north"]
+    assert unrefused(forbidden, {"in.north.roads"}) == says
+    assert unrefused([], ()) == ["the probe had nothing to try"]

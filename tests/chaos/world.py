@@ -85,6 +85,11 @@ class World:
         return [self.folder / f"{party.system}.history" for party in PARTIES]
 
     @property
+    def probed(self) -> Path:
+        """What the probe got, and what was refused to it."""
+        return self.folder / "probe.got"
+
+    @property
     def taken(self) -> dict[Consumer, Path]:
         return {one: self.folder / f"{one}.taken" for one in CONSUMERS}
 
@@ -282,11 +287,14 @@ def _actors(folder: Path, environments: Mapping[str, Mapping[str, str]]) -> dict
             one.dataset,
             taken,
         )
+    arguments["probe"] = ("-m", "tests.chaos.probe", str(folder / "probe.got"))
     return {
         name: Actor(
             name,
             words,
-            environment=environments["consumers" if name.startswith("consumer") else "publishers"],
+            environment=environments[
+                "consumers" if name.startswith(("consumer", "probe")) else "publishers"
+            ],
             log=log / f"{name}.log",
         )
         for name, words in arguments.items()

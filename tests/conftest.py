@@ -31,7 +31,10 @@ ENGINE_ROOMS = {
     "local": "local",
 }
 """Room, or one file of a room without engines → group, the longest first."""
-HALF_OF_FLOW = {"test_faults", "test_operations", "test_quarantine_decisions", "test_versions"}
+HALF_OF_FLOW = {
+    *("test_connector", "test_faults", "test_folder_source", "test_operations"),
+    *("test_quarantine_decisions", "test_versions"),
+}
 _FIRST = list(dict.fromkeys(ENGINE_ROOMS.values()))
 
 

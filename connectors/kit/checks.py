@@ -140,7 +140,8 @@ async def ties(kit: Kit) -> None:
     async with trial(kit.make, kit.make_twin) as one:
         one.stretch = Stretch()
         await one.twin.put_together({f"tie-{number:05d}": "x" for number in range(TIED_ROWS)})
-        await one.run()
+        # Why longer: rows show once a stretch of thousands of them is complete.
+        await one.run(still_s=SETTLED_S)
         one.sound()
         largest = max(len(json.dumps(position)) for position, _ in one.bus.kept)
         if largest > POSITION_BYTES_MAX:

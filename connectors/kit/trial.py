@@ -29,6 +29,12 @@ STILL_S: Final = 2.5
 QUIET_S: Final = 0.04
 """How long nothing more may come after all has come."""
 _LOOK_S: Final = 0.004
+_MOVING_S: Final = 0.2
+"""How long positions are waited for that move without a row: a list that is read anew has many."""
+_MOVING_SHARE: Final = 4
+"""How much longer rows may stay away while positions move."""
+_ASKED_SHARE: Final = 5
+"""How much longer than a look at what has come the source may work before the next one."""
 
 _EACH_POSITION: Final = Stretch(rows_max=1, idle_s=_LOOK_S)
 
@@ -141,22 +147,29 @@ class Trial:
         self, running: asyncio.Future[None], come: Callable[[], bool], still_s: float
     ) -> None:
         time = asyncio.get_running_loop().time
-        moved_at_s, size, has_come = time(), self._size(), False
-        pause_s = _LOOK_S
+        size, has_come = self._size(), False
+        ask_at_s = came_at_s = told_at_s = moved_at_s = time()
         while not running.done():
-            if size != (size := self._size()):
-                moved_at_s, has_come = time(), False
-            elif not has_come:
-                asked_at_s = time()
+            before, size = size, self._size()
+            has_told = before[0] != size[0]
+            has_come = has_come and not has_told
+            told_at_s = time() if has_told else told_at_s
+            moved_at_s = time() if before != size else moved_at_s
+            if has_come:
+                if time() - moved_at_s > QUIET_S or time() - came_at_s > _MOVING_S:
+                    return
+            elif not has_told and time() >= ask_at_s:
+                came_at_s = time()
                 has_come = come()
-                pause_s = max(_LOOK_S, 5 * (time() - asked_at_s))
-                if not has_come and time() - moved_at_s > still_s:
+                # Why: comparing ten thousand rows holds up the source that is to give them.
+                ask_at_s = time() + _ASKED_SHARE * (time() - came_at_s)
+                still = (
+                    time() - moved_at_s > still_s,
+                    time() - told_at_s > _MOVING_SHARE * still_s,
+                )
+                if not has_come and any(still):
                     raise Failed(self.difference() or str(message("kit.never_came")))
-                moved_at_s = time() if has_come else moved_at_s
-            elif time() - moved_at_s > QUIET_S:
-                return
-            # Why longer than the look took: the runner is to have most of the time.
-            await asyncio.sleep(pause_s)
+            await asyncio.sleep(_LOOK_S)
 
     def _size(self) -> tuple[int, int]:
         return len(self.bus.log.records()), len(self.bus.kept)

@@ -1,0 +1,1 @@
+"""Reading web services: requests, logins, pages and cursors, for `connectors.sources.http`."""

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -24,6 +24,7 @@ from connectors.kit.scenario import play
 from connectors.kit.stand_in import StandIn
 from connectors.kit.trial import (
     SETTLED_S,
+    STILL_S,
     Failed,
     MakeSource,
     MakeTwin,
@@ -41,6 +42,7 @@ TOGETHER_ROWS: Final = 1_000
 POSITION_BYTES_MAX: Final = 64 * 1024
 CANCEL_S: Final = 5.0
 BLOCKED_S: Final = 0.2
+_ATTEMPTS: Final = 3
 _IDLE_S: Final = 600.0
 _LOOK_S: Final = 0.002
 _LATE_S: Final = 0.5
@@ -57,10 +59,16 @@ class Kit:
     make_twin: MakeTwin
     kills_max: int = 1_000
     """Steps at which runners are killed; of a longer scenario, evenly drawn ones."""
+    still_s: float = STILL_S
+    """How long nothing may come while something is missing, before it is taken to be lost."""
+
+    def trial(self, kill_at: int | None = None) -> AbstractAsyncContextManager[Trial]:
+        """Make a new source, and a new bus for it."""
+        return trial(self.make, self.make_twin, kill_at=kill_at, still_s=self.still_s)
 
     async def history(self) -> tuple[int, Mapping[str, object]]:
         """Play the scenario undisturbed: how many steps it takes, and what the bus then has."""
-        async with trial(self.make, self.make_twin) as undisturbed:
+        async with self.trial() as undisturbed:
             await play(undisturbed)
             undisturbed.sound()
             return len(undisturbed.bus.steps), undisturbed.bus.histories()
@@ -74,7 +82,7 @@ async def kill_at_every_step(kit: Kit) -> None:
     steps, expected = await kit.history()
     every = max(1, -(-steps // kit.kills_max))
     for step in range(1, steps + 1, every):
-        async with trial(kit.make, kit.make_twin, kill_at=step) as killed:
+        async with kit.trial(kill_at=step) as killed:
             try:
                 await play(killed)
                 killed.sound()
@@ -106,7 +114,7 @@ async def _until(come: Callable[[], bool]) -> None:
 
 async def late_commit(kit: Kit) -> None:
     """A row that becomes visible after later ones is read all the same."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"before": "first"})
         await one.run()
         await _late_alone(one)
@@ -137,11 +145,11 @@ async def _late_alone(one: Trial) -> None:
 
 async def ties(kit: Kit) -> None:
     """Ten thousand rows at one place of the cursor: all come, and the position stays small."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         one.stretch = Stretch()
         await one.twin.put_together({f"tie-{number:05d}": "x" for number in range(TIED_ROWS)})
         # Why longer: rows show once a stretch of thousands of them is complete.
-        await one.run(still_s=SETTLED_S)
+        await one.run(still_s=3 * one.still_s)
         one.sound()
         largest = max(len(json.dumps(position)) for position, _ in one.bus.kept)
         if largest > POSITION_BYTES_MAX:
@@ -152,7 +160,7 @@ async def a_transaction_cut(kit: Kit) -> None:
     """A thousand rows written together, the runner killed within them: none is lost."""
     rows = {f"all-{number:04d}": "x" for number in range(TOGETHER_ROWS)}
     for step in (3, 40, 500, TOGETHER_ROWS, TOGETHER_ROWS + 60):
-        async with trial(kit.make, kit.make_twin) as one:
+        async with kit.trial() as one:
             await one.twin.put({"before": "first"})
             await one.run()
             await one.twin.put_together(rows)
@@ -168,7 +176,7 @@ async def a_transaction_cut(kit: Kit) -> None:
 
 async def changes_while_first_read(kit: Kit) -> None:
     """What is changed and removed while everything is read for the first time ends up right."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         rows = {f"s-{number:03d}": "first" for number in range(60)}
         await one.twin.put(rows)
         disturbed = False
@@ -192,7 +200,7 @@ async def changes_while_first_read(kit: Kit) -> None:
 
 async def writes_while_down(kit: Kit) -> None:
     """What is written while no runner runs is read by the next one."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"a": "first", "b": "first"})
         await one.run()
         await one.twin.put({"a": "second", "c": "first"})
@@ -203,7 +211,7 @@ async def writes_while_down(kit: Kit) -> None:
 
 async def two_runners(kit: Kit) -> None:
     """Of two runners the later one goes on, and the earlier one ends and says so."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"a": "first"})
         await one.run()
         stopping = asyncio.Event()
@@ -223,7 +231,7 @@ async def two_runners(kit: Kit) -> None:
 
 async def replays(kit: Kit) -> None:
     """From each position that was ever kept it reads on without telling anything twice."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await play(one)
         kept, before = list(one.bus.kept), one.bus.histories()
         every = max(1, -(-len(kept) // _POSITIONS_TRIED))
@@ -250,7 +258,7 @@ async def _can_be_read(one: Trial, position: Json) -> None:
 
 async def unreadable_rows(kit: Kit) -> None:
     """What can't be read comes to quarantine with its place; mended, it comes as a row."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"good-1": "first"})
         await one.run()
         await one.twin.spoil("bad-1")
@@ -265,7 +273,7 @@ async def unreadable_rows(kit: Kit) -> None:
 
 async def drift(kit: Kit) -> None:
     """A column that goes away stops the connector, or sets rows aside; it is no empty value."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"a": "first", "b": "first"})
         await one.run()
         before = len(one.bus.log.records())
@@ -280,7 +288,7 @@ async def drift(kit: Kit) -> None:
 
 async def source_down(kit: Kit) -> None:
     """While the source does not answer nothing is lost, and it goes on by itself."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"a": "first"})
         await one.run()
         await one.twin.go_down()
@@ -305,7 +313,7 @@ async def source_down(kit: Kit) -> None:
 
 async def idle(kit: Kit) -> None:
     """Ten minutes without a row: the position moves where the source does, and nothing is told."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({"a": "first"})
         await one.run()
         _, before = len(one.bus.log.records()), one.bus.kept[-1][0]
@@ -337,7 +345,7 @@ async def _item_of(one: Trial, wanted: Callable[[Item], bool]) -> Item | None:
 
 async def positions(kit: Kit) -> None:
     """Positions are small, survive JSON, and come often enough."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({f"p-{number:04d}": "x" for number in range(300)})
         await one.run()
         one.sound()
@@ -364,7 +372,7 @@ async def configuration(kit: Kit) -> None:
         asked = set()
     if required - asked:
         raise Failed(str(message("kit.not_asked", fields=", ".join(sorted(required - asked)))))
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         heard = _Heard()
         logging.getLogger().addHandler(heard)
         try:
@@ -406,11 +414,12 @@ class _Heard(logging.Handler):
 
 async def ends(kit: Kit) -> None:
     """Told to stop it stops within five seconds, leaves nothing open, and holds up nobody."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({f"e-{number:03d}": "x" for number in range(100)})
         await one.run()
         tasks, files = asyncio.all_tasks(), _open_files()
-        longest_s = await _longest_block(one)
+        # Why the least: a machine that is busy holds up the loop too, but not each time.
+        longest_s = min([await _longest_block(one, str(number)) for number in range(_ATTEMPTS)])
         if longest_s > BLOCKED_S:
             raise Failed(str(message("kit.blocked", seconds=round(longest_s, 2))))
         await asyncio.sleep(0.02)
@@ -422,8 +431,8 @@ async def ends(kit: Kit) -> None:
             raise Failed(str(message("kit.files_left", files=sorted(opened))))
 
 
-async def _longest_block(one: Trial) -> float:
-    """Run once more, and tell how long the event loop was held up at most, seconds."""
+async def _longest_block(one: Trial, content: str) -> float:
+    """Run once more with other content; gives how long the loop was held up at most, seconds."""
     loop = asyncio.get_running_loop()
     longest_s, is_over = 0.0, False
 
@@ -436,7 +445,7 @@ async def _longest_block(one: Trial) -> float:
 
     ticking = asyncio.ensure_future(tick())
     try:
-        await one.twin.put({f"e-{number:03d}": "y" for number in range(100)})
+        await one.twin.put({f"e-{number:03d}": content for number in range(100)})
         async with asyncio.timeout(SETTLED_S + CANCEL_S):
             await one.run()
     finally:
@@ -459,7 +468,7 @@ def _open_files() -> set[str]:
 
 async def totals(kit: Kit) -> None:
     """What a runner counts adds up to what the bus has."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await play(one)
         with suppress(NotOffered):
             await one.twin.spoil("bad")
@@ -473,7 +482,7 @@ async def totals(kit: Kit) -> None:
 
 async def history_beside_news(kit: Kit) -> None:
     """History is loaded beside what is new; it fills gaps, and never changes what is newer."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         span = one.twin.span()
         await one.twin.put({f"h-{number:02d}": "old" for number in range(20)})
         source = one.source()
@@ -511,7 +520,7 @@ async def history_beside_news(kit: Kit) -> None:
 
 async def earlier_versions(kit: Kit) -> None:
     """Positions that earlier versions of the connector left are understood."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         for position in one.twin.earlier_positions():
             one.bus.kept.append((position, one.bus.log.ends()))
             await one.twin.put({f"v-{len(one.bus.kept)}": "x"})
@@ -521,7 +530,7 @@ async def earlier_versions(kit: Kit) -> None:
 
 async def marks_mean_it(kit: Kit) -> None:
     """Behind each position that it gives, rows included, nothing that came before is missing."""
-    async with trial(kit.make, kit.make_twin) as one:
+    async with kit.trial() as one:
         await one.twin.put({f"m-{number:02d}": "x" for number in range(12)})
         with suppress(NotOffered):
             await one.twin.put_together({f"mt-{number:02d}": "x" for number in range(12)})

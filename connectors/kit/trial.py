@@ -22,9 +22,9 @@ from connectors.runner import Runner, Totals
 from connectors.source import Cell, Context, Json, Source
 from connectors.texts import message
 
-SETTLED_S: Final = 10.0
+SETTLED_S: Final = 20.0
 """How long a source may take to give what stands in it, and to stop."""
-STILL_S: Final = 2.5
+STILL_S: Final = 10.0
 """How long nothing may come while something is missing, before it is taken to be lost."""
 QUIET_S: Final = 0.04
 """How long nothing more may come after all has come."""
@@ -70,6 +70,7 @@ class Trial:
     twin: Twin
     bus: StandIn
     spool: Path
+    still_s: float = STILL_S
     totals: Totals = field(default_factory=Totals)
     fit: Strict = field(default_factory=Strict)
     # Why: each position that a source gives is one that a kill may leave behind.
@@ -111,14 +112,14 @@ class Trial:
         self,
         *,
         until: Callable[[], bool] | None = None,
-        still_s: float = STILL_S,
+        still_s: float | None = None,
         **more: Any,  # noqa: ANN401 - as Runner
     ) -> bool:
         """Run until the bus has what stands in the source, or until a kill.
 
         Args:
             until: What is waited for in place of that.
-            still_s: How long nothing may move while it is missing.
+            still_s: How long nothing may move while it is missing; None: as the trial has it.
             more: For the runner.
 
         Returns: Whether it was killed.
@@ -129,7 +130,7 @@ class Trial:
         stopping = asyncio.Event()
         running = asyncio.ensure_future(self.runner(stopping, **more).run())
         try:
-            await self._until(running, until or self.is_complete, still_s)
+            await self._until(running, until or self.is_complete, still_s or self.still_s)
         finally:
             stopping.set()
             done, _ = await asyncio.wait({running}, timeout=SETTLED_S)
@@ -226,11 +227,15 @@ def same(position: Json) -> Json:
 
 @asynccontextmanager
 async def trial(
-    make: MakeSource, make_twin: MakeTwin, *, kill_at: int | None = None
+    make: MakeSource,
+    make_twin: MakeTwin,
+    *,
+    kill_at: int | None = None,
+    still_s: float = STILL_S,
 ) -> AsyncIterator[Trial]:
     """Make a new source, and a new bus for it."""
     twin = make_twin()
     bus = StandIn(key=twin.key, is_numbered=twin.is_numbered, kill_at=kill_at)
     with TemporaryDirectory(prefix="kit-") as spool:
         async with twin:
-            yield Trial(make=make, twin=twin, bus=bus, spool=Path(spool))
+            yield Trial(make=make, twin=twin, bus=bus, spool=Path(spool), still_s=still_s)

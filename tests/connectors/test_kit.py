@@ -46,4 +46,4 @@ async def test_a_wrong_source_fails_and_the_lost_row_is_named(
     source: type[Source[Any]], twin: Callable[[], Twin], check: Check, said: str
 ) -> None:
     with pytest.raises(Failed, match=said):
-        await check(Kit(source=source, make=source, make_twin=twin))
+        await check(Kit(source=source, make=source, make_twin=twin, still_s=1.5))

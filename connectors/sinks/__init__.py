@@ -1,1 +1,0 @@
-"""Sinks that ship: what a consumer receives, into its own database or service."""

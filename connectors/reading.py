@@ -147,7 +147,7 @@ class Reading:
         number = 0 if is_safe else self.unsafe_rows
         if is_safe:
             self.position, self.unsafe_rows = item.position, 0
-        event = self._event(before, number) if item.event is None else event_of(item.event, 0)
+        event = self._event(before, number) if item.event is None else f"{item.event:016x}"
         place = _place(item, before, number)
         return source_row(item, self.fit, event=event, place=place)
 
@@ -212,6 +212,8 @@ def event_of(position: Json, number: int) -> str:
     Args:
         position: What JSON can write.
         number: Rows since that position, from 1; 0: the position is the row's own.
+
+    Returns: 16 hexadecimal digits, the first bit set: without it they are a place in an order.
     """
     return _event_behind(_begun_event(position), number)
 
@@ -224,7 +226,7 @@ def _begun_event(position: Json) -> _Hash:
 def _event_behind(begun: _Hash, number: int) -> str:
     whole = begun.copy()
     whole.update(f"{number}]".encode())
-    return whole.hexdigest()[:16]
+    return f"{int(whole.hexdigest()[:16], 16) | 1 << 63:016x}"
 
 
 def _place(item: Row | Bad, position: Json, number: int) -> str:

@@ -68,9 +68,10 @@ class Row:
     operation: Operation | None = None
     """ANNUL: it never was true. CEASE: it has come to an end. None: its values are so. CREATE: so,
     and it stands anew where it had ended; a mapping that says that it ends is above that."""
-    event: Json = None
-    """What names this event wherever reading began: a place in the source's own log. None: its
-    position, or the one before it and its number behind that."""
+    event: int | None = None
+    """Its place in the source's own log, below 2**63: the same wherever reading began, and higher
+    for each later event of its entry. None: it is named by its position, or by the one before it
+    and its number behind that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Bad:
     place: str
     column: str | None = None
     position: Json = NOT_HERE
-    event: Json = None
+    event: int | None = None
     """As a row's."""
 
 

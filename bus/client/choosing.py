@@ -75,6 +75,8 @@ class Chooser:
         self._partition_of = partition_of
         self._clock = clock
         self._said = said
+        self._told_again: set[str] = set()
+        """Entries of which something was told behind the position, and now something else."""
         self._mends = memory.holds_unreadable()
         """Whether a row may stand where one stood that could not be read."""
 
@@ -104,7 +106,13 @@ class Chooser:
     ) -> Chosen | UnsendableRow | None:
         run.keys.append(prepared.key)
         fingerprint = fingerprint_of(prepared.value)
-        if isinstance(row, SourceRow) and self._said.holds(row.event, prepared.key, fingerprint):
+        # Why not where it was told again: an event that changed nothing then, and left no record,
+        # has changed it by now; what was told behind it has to stand above that.
+        if (
+            isinstance(row, SourceRow)
+            and prepared.key not in self._told_again
+            and self._said.holds(row.event, prepared.key, fingerprint)
+        ):
             return None
         known = self._known(run, prepared.key)
         if isinstance(row, SourceRow) and row.is_history and known and prepared.version is None:
@@ -134,6 +142,8 @@ class Chooser:
         )
         if size_bytes_of(delivery) > RECORD_BYTES_MAX:
             return too_large(prepared, delivery)
+        if self._said.tells_of(prepared.key):
+            self._told_again.add(prepared.key)
         run.note_chosen(prepared.key, known, decision, envelope.record_id, fingerprint)
         return Chosen(
             decision=decision,

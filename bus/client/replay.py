@@ -21,6 +21,9 @@ from bus.kafka.scan import read_between
 from bus.texts import message
 from bus.wire.header_names import EVENT
 
+FIRST_UNORDERED: Final = "8" + "0" * 15
+"""An event below it is a number that rises through the source's own log, for each entry."""
+
 
 class Said:
     """Events that were told, each with the entry and the content that it was told of."""
@@ -28,10 +31,25 @@ class Said:
     def __init__(self, told: Iterable[tuple[str, str, bytes]] = ()) -> None:
         """Take event, key and fingerprint of each."""
         self._told = frozenset(told)
+        self._keys = frozenset(key for _, key, _ in self._told)
+        self._up_to: dict[str, str] = {}
+        for event, key, _ in self._told:
+            if event < FIRST_UNORDERED:
+                self._up_to[key] = max(event, self._up_to.get(key, ""))
 
     def holds(self, event: str, key: str, fingerprint: bytes) -> bool:
-        """Tell whether an event was told with this content."""
+        """Tell whether an event was told with this content, or lies before one that was.
+
+        Why before: one that changed nothing when it was read first left no record. Behind a later
+        one it would seem to be a change.
+        """
+        if event < FIRST_UNORDERED and event <= self._up_to.get(key, ""):
+            return True
         return (event, key, fingerprint) in self._told
+
+    def tells_of(self, key: str) -> bool:
+        """Tell whether any event of an entry was told."""
+        return key in self._keys
 
     def __len__(self) -> int:
         return len(self._told)

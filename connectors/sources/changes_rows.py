@@ -1,8 +1,8 @@
 """Changes of a table as rows of a source, with positions behind commits. Pure.
 
 All rows of a transaction have one commit, and reading on from a commit gives none of them: so only
-the last one carries a position. Each is named by its commit and its number in the transaction,
-which are the same wherever reading began.
+the last one carries a position. Each is named by its own place in the log, which is the same
+wherever reading began, and rises from one change of an entry to the next.
 """
 
 from __future__ import annotations
@@ -156,14 +156,14 @@ class Assembler:
     def _row(
         self, lsn: int, columns: Columns, values: Sequence[Value], operation: Operation | None
     ) -> Sequence[Item]:
-        return self._hold(self.row(lsn, columns, values, operation))
+        return self._hold(self.row(lsn, columns, values, operation, is_change=True))
 
     def _hold(self, item: Row | Bad) -> Sequence[Item]:
         """Give the item before this one, which is not the last of its transaction then."""
         self._rows += 1
         if self._rows <= self._passed_over:
             return ()
-        before, self._held = self._held, _named(item, [self.place.epoch, self._commit, self._rows])
+        before, self._held = self._held, item
         if before is None:
             return ()
         number = self._rows - 1
@@ -172,7 +172,13 @@ class Assembler:
         return (before,)
 
     def row(
-        self, lsn: int, columns: Columns, values: Sequence[Value], operation: Operation | None
+        self,
+        lsn: int,
+        columns: Columns,
+        values: Sequence[Value],
+        operation: Operation | None,
+        *,
+        is_change: bool = False,
     ) -> Row | Bad:
         """Make a row of its values.
 
@@ -181,7 +187,9 @@ class Assembler:
             columns: Of the table at that time.
             values: As text.
             operation: What became of it.
+            is_change: It stands in the log itself.
         """
+        number = packed(self.place.epoch, lsn)
         cells: dict[str, Cell] = {}
         column = None
         try:
@@ -192,9 +200,10 @@ class Assembler:
             told = {"column": column, "table": self.told.table}
             key = "postgres-changes.unreadable" if whole else "postgres-changes.no_old_row"
             return self._bad(columns, values, message(key, **told), column)
-        version = packed(self.place.epoch, lsn) if self.told.is_numbered else None
+        version = number if self.told.is_numbered else None
         place = f"{self.told.table}/{cells.get(self.told.key)}"
-        return Row(cells, NOT_HERE, place, version, self._at, operation)
+        event = number if is_change else None
+        return Row(cells, NOT_HERE, place, version, self._at, operation, event)
 
     def _bad(
         self, columns: Columns, values: Sequence[Value], why: Words, column: str | None = None
@@ -210,10 +219,3 @@ def _at(item: Row | Bad, position: Json) -> Row | Bad:
         return replace(item, position=position)
     cells, place, version = item.cells, item.place, item.version
     return Row(cells, position, place, version, item.at, item.operation, item.event)
-
-
-def _named(item: Row | Bad, event: Json) -> Row | Bad:
-    if isinstance(item, Bad):
-        return replace(item, event=event)
-    cells, place, version = item.cells, item.place, item.version
-    return Row(cells, NOT_HERE, place, version, item.at, item.operation, event)

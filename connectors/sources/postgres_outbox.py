@@ -105,10 +105,14 @@ class PostgresOutbox(Source[OutboxConfig]):
             cells = json_cell(row)
             known = None if operation is None else Operation(operation)
         except ValueError:
-            return Bad(row, message("postgres-outbox.unreadable"), place, position=number)
+            return Bad(
+                row, message("postgres-outbox.unreadable"), place, position=number, event=number
+            )
         if not isinstance(cells, dict):
-            return Bad(row, message("postgres-outbox.no_object"), place, position=number)
-        return Row(cells, number, place, None, at, known)  # type: ignore[arg-type]  # JSON's values
+            return Bad(
+                row, message("postgres-outbox.no_object"), place, position=number, event=number
+            )
+        return Row(cells, number, place, None, at, known, number)  # type: ignore[arg-type]  # JSON's values
 
     async def acked(self, position: Json) -> None:
         """Delete what is durable on the bus, where that is asked for."""

@@ -187,6 +187,37 @@ async def test_two_thousand_rows_and_three_kills_come_to_what_the_source_has() -
         assert not one.bus.unreadable_places()
 
 
+async def test_what_changed_nothing_does_not_come_back_behind_what_did() -> None:
+    """It left no record, so that nothing in the bus's own log says that it was read."""
+    async with trial(PostgresChanges, PostgresChangesTwin) as one:
+        await one.twin.put({"a": "first", "b": "first"})
+        await one.run()
+        await one.twin.put({"a": "first"})
+        await one.twin.put({"a": "second", "b": "second"})
+        kept = one.bus.kept[-1]
+        await one.run()
+        one.bus.kept.append(kept)  # killed before a later position was kept
+        await one.twin.put({"c": "first"})
+        await one.run()
+        one.sound()
+        names = [content["name"] for _, content in one.bus.histories()["a"]]
+        assert names == ["first", "second"]
+
+
+async def test_a_delete_is_told_once_though_the_table_is_being_read() -> None:
+    async with trial(PostgresChanges, configured(piece_rows=2)) as one:
+        await one.twin.put({f"d-{number}": "first" for number in range(6)})
+        await one.run()
+        first = one.bus.kept[0]
+        await one.twin.remove("d-3")
+        await one.run()
+        one.bus.kept.append(first)  # killed before any position was kept
+        await one.twin.put({"e": "first"})
+        await one.run()
+        one.sound()
+        assert [done for done, _ in one.bus.histories()["d-3"]] == ["create", "cease"]
+
+
 async def test_a_row_that_is_being_changed_while_it_is_first_read_is_not_told_as_it_was() -> None:
     """The change lies in the log before the piece is read, its commit behind that."""
     async with trial(PostgresChanges, NumberedChangesTwin) as one:
@@ -369,7 +400,7 @@ async def test_a_change_has_one_name_wherever_reading_began() -> None:
     async def name_behind(position: int) -> str:
         async def items() -> AsyncIterator[Item]:
             yield Mark(position)
-            yield Row({"number": "a"}, event=[1, 17, 1])
+            yield Row({"number": "a"}, event=17)
 
         given = items()
         reading = Reading(

@@ -98,7 +98,8 @@ class Ground:
         at = partition_of(sent) if partition is None else partition
         return LogRecord(
             place=Place(topic, at, 10**6),
-            inbound=Place(f"in.{sent.agency}.{sent.dataset}", 0, 10**6),
+            # Behind what is set aside or refused by a planting, which is another record.
+            inbound=Place(f"in.{sent.agency}.{sent.dataset}", 0, 2 * 10**6),
             record_id=sent.record_id,
             key=sent.key,
             version=sent.version,

@@ -238,6 +238,7 @@ def _hidden_from(ground: Ground, entitled: Entitled, dataset: str) -> Sent:
             row.record_id
             for row in ground.run.history
             if row.dataset == dataset
+            and row.record_id in ground.sent
             and ground.is_plain(ground.sent[row.record_id])
             and not entitled.may_see(ground.sent[row.record_id])
         )

@@ -20,11 +20,11 @@ PLANTED = planted_presence.PLANTED + planted_invented.PLANTED + planted_course.P
 ADDED: Final = (
     (Name.RESURRECTED, planted_invented.failed_and_refused),
     (Name.INVENTED, planted_invented.accepted_from_nowhere),
-    (Name.DUPLICATE, planted_presence.refused_twice),
+    (Name.DUPLICATE, planted_presence.two_open_rows_for_one_place),
     (Name.STALE, planted_course.current_is_there_twice),
     (Name.SKIPPED, planted_course.offset_without_an_outcome),
     (Name.TORN, planted_course.first_members_taken_again_alone),
-    (Name.LEAKED, planted_course.field_in_a_view),
+    (Name.LEAKED, planted_course.row_delivered),
     (Name.REASONLESS, planted_course.refused_for_an_unknown_reason),
     (Name.UNSIGNED, planted_course.accepted_without_proof),
 )

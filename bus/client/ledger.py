@@ -83,9 +83,7 @@ class Ledger:
         """Take an open file; see `open`."""
         self._connection = connection
         self._topic = topic
-        self.contested: LoggedVersion | None = None
-        """The last version read that stands in the log already with other content: another
-        publisher took its number, and the bus refuses it."""
+        self._contested: list[LoggedVersion] = []
 
     @classmethod
     def open(cls, path: Path, topic: str) -> Self:
@@ -176,6 +174,14 @@ class Ledger:
                 break
         return found
 
+    def contested(self) -> list[LoggedVersion]:
+        """Give the versions read since the last call that stood in the log with other content.
+
+        Another publisher took their numbers, and the bus refuses them.
+        """
+        found, self._contested = self._contested, []
+        return found
+
     def holds(self, key: str, version: int, fingerprint: bytes) -> bool:
         """Tell whether a version was sent with this content, and no other one before it."""
         given = (key, version, fingerprint)
@@ -214,7 +220,7 @@ class Ledger:
                 if not added.rowcount and not self.holds(
                     version.key, version.version, version.fingerprint
                 ):
-                    self.contested = version
+                    self._contested.append(version)
             for refusal in refused:
                 self._settle(ledger_queries.REFUSE, refusal, reason=refusal.reason.value)
             for release in released:

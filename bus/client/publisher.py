@@ -153,7 +153,7 @@ class Publisher:
                 clock=clock,
                 said=said,
             )
-            ledger.contested = None
+            ledger.contested()
             yield cls(
                 cluster=cluster,
                 source=source,
@@ -264,10 +264,11 @@ class Publisher:
         """Make durable what was sent, and take it into the memory as the log has it."""
         await self._outlet.settle()
         self.ends = await self._log.read_to_end()
-        contested = self._ledger.contested
-        if contested is not None:
-            told = {"source": self._source, "key": contested.key, "version": contested.version}
-            raise Unavailable(message("error.client.contested", **told))
+        for lost in self._ledger.contested():
+            # Why asked: what others lost, or this system by another hand, is not this run's matter.
+            if run.has_sent(lost.key, lost.version, lost.fingerprint):
+                told = {"source": self._source, "key": lost.key, "version": lost.version}
+                raise Unavailable(message("error.client.contested", **told))
         run.forget_pending()
 
     def _note_keys(self, run: Run) -> None:

@@ -43,6 +43,13 @@ class Run:
         """Tell all versions of an entry that has one on its way, newest first; else None."""
         return self._pending.get(key)
 
+    def has_sent(self, key: str, version: int, fingerprint: bytes) -> bool:
+        """Tell whether a version is on its way with this content."""
+        return any(
+            (one.version, one.fingerprint) == (version, fingerprint)
+            for one in self._pending.get(key, ())
+        )
+
     def note_unsendable(self, row: UnsendableRow) -> None:
         """Count a row that can't be sent."""
         self._unsendable_count += 1

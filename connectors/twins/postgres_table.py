@@ -113,16 +113,17 @@ class PostgresTableTwin(Twin):
     async def late(self, rows: Mapping[str, str]) -> AsyncIterator[None]:
         """See `Twin.late`: now() is drawn at once, the transaction's id with its first row.
 
-        The second row is written by a transaction that has no id before all others have ended.
+        The other rows are written by a transaction that has no id before all others have ended.
         """
-        (first, *_), (*_, last) = rows.items(), rows.items()
+        first, *others = rows.items()
         with self.connect() as writer, self.connect() as sleeper:
             for session in (writer, sleeper):
                 session.execute("BEGIN")
                 session.execute("SELECT now()")
             writer.execute(self.query(SQL(_PUT)), [*first, None])
             yield
-            sleeper.execute(self.query(SQL(_PUT)), [*last, None])
+            for row in others:
+                sleeper.execute(self.query(SQL(_PUT)), [*row, None])
             writer.execute("COMMIT")
             sleeper.execute("COMMIT")
         for key, name in rows.items():

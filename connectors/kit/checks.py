@@ -536,7 +536,7 @@ async def marks_mean_it(kit: Kit) -> None:
         await one.twin.put({f"m-{number:02d}": "x" for number in range(12)})
         with suppress(NotOffered):
             await one.twin.put_together({f"mt-{number:02d}": "x" for number in range(12)})
-        given = await _given_from(one, None, STILL_S)
+        given = await _all_given(one)
         for place, item in enumerate(given):
             if item.position is NOT_HERE:
                 continue
@@ -551,6 +551,19 @@ async def marks_mean_it(kit: Kit) -> None:
                 raise Failed(
                     str(message("kit.passed_over", position=item.position, kind=kind, key=key))
                 )
+
+
+async def _all_given(one: Trial) -> Sequence[Item]:
+    """Read from the beginning until every row is given: some sources let young rows wait."""
+    time = asyncio.get_running_loop().time
+    deadline_s = time() + one.still_s
+    while True:
+        given = await _given_from(one, None)
+        if one.twin.rows.keys() <= {_key(one, item) for item in given}:
+            return given
+        if time() > deadline_s:
+            raise Failed(str(message("kit.never_came")))
+        await asyncio.sleep(_SILENT_S)
 
 
 async def _given_from(one: Trial, position: Json, silence_s: float = _SILENT_S) -> Sequence[Item]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import re
 from pathlib import Path
@@ -13,8 +14,15 @@ _PEAK: Final = re.compile(r"^VmHWM:\s*(\d+) kB$", re.MULTILINE)
 
 
 def own_mb() -> float:
-    """Tell this process's memory, with what nobody uses any more given back."""
+    """Tell this process's memory, with what nobody uses any more given back.
+
+    Why to the system too: after a million records of all sizes the allocator holds 36 MB of pieces
+    that nobody uses, and objects are as many as before.
+    """
     gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
     return float(psutil.Process().memory_info().rss) / 2**20
 
 

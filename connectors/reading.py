@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from bus.client import BadRow, MappedRow, RowProblem, SourceRow, UnreadableRow
 from bus.errors import DocumentError
@@ -44,6 +44,36 @@ class Stretch:
     """Silence of the source."""
 
 
+@dataclass(slots=True)
+class Past:
+    """Rows of history on their way; they go on from one reading of the source to the next."""
+
+    rows: AsyncIterator[SourceRow]
+    has_ended: bool = False
+    _coming: asyncio.Future[SourceRow] | None = None
+
+    def coming(self) -> asyncio.Future[SourceRow]:
+        """Give what is waited for."""
+        if self._coming is None:
+            self._coming = asyncio.ensure_future(anext(self.rows))
+        return self._coming
+
+    def row(self) -> SourceRow | None:
+        """Take the next row where it has come."""
+        if self._coming is None or not self._coming.done():
+            return None
+        coming, self._coming = self._coming, None
+        try:
+            return coming.result()
+        except StopAsyncIteration:
+            self.has_ended = True
+            return None
+
+    async def close(self) -> None:
+        """Give it up; the same history is begun anew later."""
+        await _closed(self._coming, self.rows)
+
+
 @dataclass(slots=True, kw_only=True)
 class Reading:
     """One reading of a source, cut into stretches behind which a position may be kept."""
@@ -56,7 +86,7 @@ class Reading:
     pace: Paced
     connector: str
     stretch: Stretch
-    past: AsyncIterator[SourceRow] | None = None
+    past: Past | None = None
     """Rows of history that fill the pauses of what is new."""
     has_ended: bool = False
     """The source gave its last item, for now."""
@@ -65,7 +95,6 @@ class Reading:
     unsafe_rows: int = 0
     """Rows since the position."""
     _coming: asyncio.Future[Item] | None = None
-    _coming_past: asyncio.Future[SourceRow] | None = None
     _begun: tuple[Json, _Hash] | None = None
     """The latest position, and the beginning of the names of events behind it."""
 
@@ -98,10 +127,13 @@ class Reading:
         """Wait for the next item, or row of history; None where there is none in time."""
         if self._coming is None and not self.has_ended:
             self._coming = asyncio.ensure_future(anext(self.items))
-        if self._coming_past is None and self.past is not None:
-            self._coming_past = asyncio.ensure_future(anext(self.past))
+        past = self.past if self.past is not None and not self.past.has_ended else None
         stopped = asyncio.ensure_future(self.stopping.wait())
-        awaited = {one for one in (self._coming, self._coming_past, stopped) if one is not None}
+        awaited: set[asyncio.Future[Any]] = {stopped}
+        if self._coming is not None:
+            awaited.add(self._coming)
+        if past is not None:
+            awaited.add(past.coming())
         try:
             await asyncio.wait(
                 awaited, timeout=max(0.0, timeout_s), return_when=asyncio.FIRST_COMPLETED
@@ -110,7 +142,7 @@ class Reading:
             stopped.cancel()
         if self.stopping.is_set():
             return None
-        return self._item() or self._row_of_history()
+        return self._item() or (None if past is None else past.row())
 
     def _item(self) -> Item | None:
         if self._coming is None or not self._coming.done():
@@ -120,16 +152,6 @@ class Reading:
             return coming.result()
         except StopAsyncIteration:
             self.has_ended = True
-            return None
-
-    def _row_of_history(self) -> SourceRow | None:
-        if self._coming_past is None or not self._coming_past.done():
-            return None
-        coming, self._coming_past = self._coming_past, None
-        try:
-            return coming.result()
-        except StopAsyncIteration:
-            self.past = None
             return None
 
     def _row(self, item: Item) -> SourceRow | None:
@@ -159,13 +181,17 @@ class Reading:
 
     async def close(self) -> None:
         """Close the source; what it was about to give is given again later."""
-        for coming in (self._coming, self._coming_past):
-            if coming is not None:
-                coming.cancel()
-                await asyncio.gather(coming, return_exceptions=True)
-        closing = getattr(self.items, "aclose", None)
-        if closing is not None:
-            await closing()
+        await _closed(self._coming, self.items)
+
+
+async def _closed(coming: asyncio.Future[Any] | None, items: AsyncIterator[Any]) -> None:
+    """Close a generator of which something may be awaited."""
+    if coming is not None:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
+    closing = getattr(items, "aclose", None)
+    if closing is not None:
+        await closing()
 
 
 def source_row(

@@ -19,7 +19,7 @@ from bus.client import PublishReport, SourceRow
 from bus.errors import Unavailable
 from connectors.door import Door
 from connectors.pace import Rate, pause_s
-from connectors.reading import Reading, Stretch
+from connectors.reading import Past, Reading, Stretch
 from connectors.source import Json, Source, SourceDown
 from connectors.texts import message
 
@@ -79,6 +79,7 @@ class Runner:
     """Rows of history that are asked for now, or None."""
     chance: random.Random = field(default_factory=random.Random)
     _moved: bool = False
+    _past: Past | None = None
 
     async def run(self, *, follow: bool = True) -> None:
         """Run until it is stopped, or without `follow` until the source has nothing more.
@@ -116,12 +117,16 @@ class Runner:
                 await self.make_source().created()
                 # Why at all: rows sent before the first position is kept need a barrier too.
                 await self.door.keep(None)
-            while True:
-                source = self.make_source()
-                await self._read(source)
-                if not follow or self.stopping.is_set():
-                    return
-                await _wait(self.stopping, self.again_s)
+            try:
+                while True:
+                    await self._read(self.make_source())
+                    if not follow or self.stopping.is_set():
+                        return
+                    await _wait(self.stopping, self.again_s)
+            finally:
+                if self._past is not None:
+                    past, self._past = self._past, None
+                    await past.close()
 
     async def _read(self, source: Source[Any]) -> None:
         """Read the source once, from the kept position to its end."""
@@ -136,11 +141,11 @@ class Runner:
             pace=Rate(self.rate_per_s, time=time),
             connector=self.connector,
             stretch=self.stretch,
-            past=self.history(source),
         )
         kept_at_s = time()
         try:
             while not reading.has_ended and not self.stopping.is_set():
+                reading.past = self._history_asked(source)
                 async with aclosing(reading.rows_to_a_position()) as rows:
                     report = await self.door.publish(rows)
                 is_idle = not report.rows and not reading.has_ended
@@ -151,6 +156,13 @@ class Runner:
                 self.told.stretch(report, self.door.position)
         finally:
             await reading.close()
+
+    def _history_asked(self, source: Source[Any]) -> Past | None:
+        """Go on with the history that is loaded, or begin what was asked for since."""
+        if self._past is None or self._past.has_ended:
+            rows = self.history(source)
+            self._past = None if rows is None else Past(rows)
+        return self._past
 
     async def _keep(self, source: Source[Any], reading: Reading) -> None:
         """Keep the position where it has moved and nothing behind it was sent."""

@@ -21,7 +21,6 @@ class HistoryAsked:
     until: str | None
     rate_per_s: float | None
     rows: int = 0
-    total: int | None = None
     is_done: bool = False
     problem: str | None = None
     """Why it was given up."""

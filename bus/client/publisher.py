@@ -4,9 +4,10 @@ The log is the publisher's state: what it has sent, it reads from its own topic,
 stop at any point and the next one sends what is missing and nothing twice. Rows of one registry
 number become versions that follow each other, across files and within one.
 
-What is not guarded against: a publisher on another host that works at the same time, and a batch
-that was under way when its process was killed and reaches the topic only after the next one has
-read it. Equal rows of such two have one record id, which the bus takes for a repeat.
+Not kept away: a publisher on another host that works at the same time, and a batch that was under
+way when its process was killed and reaches the topic only after the next one has read it. Equal
+rows of such two have one record id, which the bus takes for a repeat. Where their rows differ, the
+later one in the log finds its version taken when it reads the log back, and says so.
 """
 
 from __future__ import annotations

@@ -151,15 +151,12 @@ class RehearsalPublisher:
             said=log.said_since(barrier) if barrier is not None else Said(),
         )
         self._waiting: list[tuple[int, RehearsedRecord]] = []
-        self._kills = 0
 
-    async def publish(
-        self, rows: AsyncIterable[RowGiven], *, lane: Lane = Lane.LIVE
-    ) -> PublishReport:
+    async def publish(self, rows: AsyncIterable[RowGiven]) -> PublishReport:
         """Take rows, and return when all are in the log; see `Publisher.publish`."""
         run = Run()
         async for row in rows:
-            chosen = self._chooser.choose(run, row, lane)
+            chosen = self._chooser.choose(run, row, Lane.LIVE)
             if chosen is None:
                 continue
             sent = dict(chosen.delivery.headers)

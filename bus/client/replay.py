@@ -51,9 +51,6 @@ class Said:
         """Tell whether any event of an entry was told."""
         return key in self._keys
 
-    def __len__(self) -> int:
-        return len(self._told)
-
     @classmethod
     async def since(
         cls,

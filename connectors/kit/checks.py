@@ -512,7 +512,8 @@ async def history_beside_news(kit: Kit) -> None:
 
         _loaded = asyncio.Event()
         await one.run(
-            until=lambda: _loaded.is_set() and one.is_complete(), history=lambda _: rows()
+            until=lambda: _loaded.is_set() and one.is_complete(),
+            history=lambda _: None if _loaded.is_set() else rows(),
         )
         one.sound()
         late = [one_.key for one_ in one.bus.log.records() if one_.lane is Lane.BACKFILL]

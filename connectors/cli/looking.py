@@ -1,0 +1,100 @@
+"""`bus connector list|docs|check`: what there is, and whether it can be read."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+import typer
+
+from bus.cli.context import language
+from bus.cli.output import JsonOption, print_json, print_table, results
+from bus.errors import DocumentError, Unavailable
+from connectors.cli.composing import (
+    NameArgument,
+    connector_of,
+    documents_folder,
+    source_of,
+    workplace_of,
+)
+from connectors.describing import described
+from connectors.documents import SOURCES, Connector, kinds, read_connector, source_of_kind
+from connectors.texts import message, text
+
+
+def list_(*, json: JsonOption = False) -> None:
+    """Tell the kinds of source there are, and the connectors of this installation.
+
+    Example: bus connector list
+    """
+    documents = sorted(documents_folder().glob("*.yaml"))
+    found: list[dict[str, object]] = []
+    for file in documents:
+        try:
+            one = read_connector(file)
+        except DocumentError as problem:
+            found.append({"connector": file.stem, "problem": problem.spoken(language())})
+            continue
+        found.append(
+            {
+                "connector": one.name,
+                "source": one.document.source,
+                "system": one.document.system,
+                "dataset": one.document.dataset,
+                "paused": workplace_of(one.name).is_paused,
+            }
+        )
+    if json:
+        print_json({"kinds": list(kinds(SOURCES)), "connectors": found})
+        return
+    results.print(text("connector.kinds", language(), kinds=", ".join(kinds(SOURCES))))
+    for entry in found:
+        results.print(", ".join(f"{name}: {value}" for name, value in entry.items()), markup=False)
+
+
+def docs(
+    kind: Annotated[str, typer.Argument(help="Kind of source, as `bus connector list` has it.")],
+    *,
+    json: JsonOption = False,
+) -> None:
+    """Tell what the document of a connector of this kind says under `config`.
+
+    Example: bus connector docs folder
+    """
+    source = source_of_kind(kind)
+    settings = described(source)
+    if json:
+        print_json({"kind": kind, "settings": settings})
+        return
+    results.print((source.__doc__ or "").strip(), markup=False)
+    rows: list[list[object]] = [
+        [one.name, one.type, "*" if one.is_required else one.default, one.says] for one in settings
+    ]
+    print_table(["", "", "", ""], rows)
+
+
+def check_(name: NameArgument, *, json: JsonOption = False) -> None:
+    """Look whether a connector's document is right and its source can be read.
+
+    Example: bus connector check schools-folder
+    """
+    connector = connector_of(name)
+    connector.mapping()
+    findings = asyncio.run(_checked(connector))
+    if json:
+        print_json({"connector": name, "findings": findings})
+    for finding in () if json else findings:
+        results.print(finding.spoken(language()), markup=False)
+    if findings:
+        raise typer.Exit(1)
+    if not json:
+        results.print(text("connector.sound", language(), connector=name), markup=False)
+
+
+async def _checked(connector: Connector) -> list[Any]:
+    try:
+        return list(await source_of(connector).check())
+    except (OSError, TimeoutError) as problem:
+        raise Unavailable(
+            message("connector.source_down", connector=connector.name, problem=problem)
+        ) from problem

@@ -177,14 +177,26 @@ def _under_another_id(ground: Ground, row: FundRow) -> Sent:
     return again
 
 
+def _is_below_another(ground: Ground, row: FundRow) -> bool:
+    entry = (row.agency, row.dataset, row.key)
+    return any(
+        (one.agency, one.dataset, one.key) == entry and one.version > row.version
+        for one in ground.sent.values()
+    )
+
+
 def version_twice_in_the_fund(ground: Ground) -> None:
-    """One that no consumer may see, which would be unseen; either may be the current one."""
+    """One that no consumer may see, which would be unseen; either may be the current one.
+
+    Nor one below another that was sent: were that accepted, it would be reordered.
+    """
     current = [row.record_id for row in ground.run.current]
     row = ground.pick(
         row
         for row in ground.run.history
         if row.record_id in current
         and not any(one.may_see(ground.sent[row.record_id]) for one in ENTITLED)
+        and not _is_below_another(ground, row)
     )
     again = replace(ground.keep(_under_another_id(ground, row)), is_standing=True)
     ground.run.history[-1] = again

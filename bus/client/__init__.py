@@ -1,7 +1,8 @@
 """The public door of the bus: publish rows, subscribe to records, keep a copy right."""
 
 from bus.client.asking import AnsweredRecord, Asker, Question, Reply
-from bus.client.delivered import DeliveredRecord, json_line
+from bus.client.assignment import Kept
+from bus.client.delivered import DeliveredBatch, DeliveredRecord, Partition, as_text, json_line
 from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
 from bus.client.gateway import Gateway
 from bus.client.positions import KeptPosition, PositionKeeper, position_name, read_own_positions
@@ -20,8 +21,9 @@ from bus.client.rows import (
     UnsendableRow,
 )
 from bus.client.subscriber import Subscriber
+from bus.fund.columns import Column
 from bus.kafka.cluster import Cluster
-from bus.model.record import Operation, Presence
+from bus.model.record import Group, Lane, Operation, Presence
 from bus.tables.encoding import Encoding, detect
 from bus.tables.fitting import MappedRow
 from bus.tables.mapping import MappingFile, read_mapping
@@ -31,6 +33,7 @@ from bus.tables.table import BadRow, Grid, MergedCells, Table
 from bus.tables.table import Row as TableRow
 from bus.texts import Language, Texts
 from bus.wire.signature import BatchSigner
+from bus.wire.topics import Position
 
 __all__ = [
     "Annul",
@@ -40,19 +43,26 @@ __all__ = [
     "BatchSigner",
     "Cease",
     "Cluster",
+    "Column",
     "CopiedEntry",
     "CopyCheck",
+    "DeliveredBatch",
     "DeliveredRecord",
     "Encoding",
     "Gateway",
     "Grid",
+    "Group",
+    "Kept",
     "KeptPosition",
+    "Lane",
     "Language",
     "MappedRow",
     "MappingFile",
     "MergedCells",
     "Operation",
     "Outcome",
+    "Partition",
+    "Position",
     "PositionKeeper",
     "Presence",
     "PublishReport",
@@ -74,6 +84,7 @@ __all__ = [
     "Texts",
     "UnreadableRow",
     "UnsendableRow",
+    "as_text",
     "detect",
     "json_line",
     "open_grid",

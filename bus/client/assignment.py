@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
+from bus.client.delivered import Partition
 from bus.client.repeats import WINDOW_RECORDS, RecentIds
 from bus.errors import DocumentError
 from bus.kafka.reading import learn_topics
 from bus.model.record import RawRecord
 from bus.texts import message
 from bus.wire.groups import incomplete_tail
+
+Kept: TypeAlias = Callable[[], Awaitable[Mapping[Partition, int]]]
+"""Tells positions that a consumer keeps itself, beside what it makes of the records."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,15 +51,19 @@ class Reading:
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """What is assigned to this subscriber, by itself or by its group."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, group: str | None = None) -> None:
+    def __init__(
+        self, consumer: AIOKafkaConsumer, group: str | None = None, kept: Kept | None = None
+    ) -> None:
         """Begin with nothing assigned.
 
         Args:
             consumer: Whose places it sets.
             group: That keeps positions; None: there is none.
+            kept: Tells positions that are kept elsewhere, and stand above the group's.
         """
         self._consumer = consumer
         self._group = group
+        self._kept = kept
         self._readings: dict[TopicPartition, Reading] = {}
         self._assigned: frozenset[TopicPartition] | None = None
         self._fault: Exception | None = None
@@ -97,8 +106,11 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if places:
             beginnings = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
+            kept = {} if self._kept is None else await self._kept()
             for place in places:
-                committed = await self._consumer.committed(place)
+                committed = kept.get(place)
+                if committed is None:
+                    committed = await self._consumer.committed(place)
                 if committed is not None and committed < beginnings[place]:
                     raise DocumentError(
                         message(

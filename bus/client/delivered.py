@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
+from typing import TypeAlias
 from uuid import UUID
 
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
@@ -46,6 +47,20 @@ class DeliveredRecord:
     def ends_unit(self) -> bool:
         """Whether nothing follows that has to be taken together with it."""
         return self.group is None or self.group.index == self.group.size - 1
+
+
+Partition: TypeAlias = tuple[str, int]
+"""Topic and number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveredBatch:
+    """What was at hand at one time, and from where reading goes on behind it."""
+
+    units: Sequence[Sequence[DeliveredRecord]]
+    """Members of a group together, every other record alone, in the order of their partition."""
+    behind: Mapping[Partition, int]
+    """Offset of the next record, for each partition that moved; none within a first load."""
 
 
 def json_line(record: DeliveredRecord) -> str:

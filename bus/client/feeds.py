@@ -12,6 +12,7 @@ from bus.catalogue.snapshot import Snapshot
 from bus.client.delivered import DeliveredRecord
 from bus.client.subscription import Feed, changes_of, feeds_of
 from bus.errors import InvariantBroken, Unavailable, Words
+from bus.fund.columns import Column
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import RegistryRecord, StandingRow
@@ -51,6 +52,12 @@ class Feeds:
     def topics(self) -> tuple[str, ...]:
         """Names of the topics, ascending."""
         return tuple(self._feeds)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a table would hold the dataset's fields in; of several topics all that one has."""
+        found = {column.name: column for feed in self._feeds.values() for column in feed.columns}
+        return tuple(found.values())
 
     def feed(self, topic: str) -> Feed:
         """Give what is known of one of the topics."""

@@ -7,7 +7,7 @@ version, so a copy without it could not follow. Source: ADR-0015.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -186,21 +186,19 @@ class FirstLoad:
             for partition, offset in enumerate(progress.load.live)
         }
 
-    async def records(self) -> AsyncGenerator[DeliveredRecord, None]:
-        """Give every record that was not taken yet; a page is taken when its last one is passed.
+    async def pages(self) -> AsyncGenerator[Sequence[DeliveredRecord], None]:
+        """Give every page that was not taken yet; it is taken when the next one is asked for.
 
-        The last page is taken when the groups behind it are, whose members follow each other.
+        The groups that waited when the load began come behind the last page, and are part of it.
         """
         for number, progress in enumerate(self.memory.loads):
             now = progress
             while not now.is_done:
                 records, following = await self._reader.page(now.load, now.after)
-                for record in records:
-                    if not now.load.is_apart(record.record_id):
-                        yield record
+                page = [one for one in records if not now.load.is_apart(one.record_id)]
                 for held in now.load.held if following is None else ():
-                    for record in await self._reader.group(now.load, held):
-                        yield record
+                    page += await self._reader.group(now.load, held)
+                yield page
                 now = replace(now, after=following, is_done=following is None)
                 self._remember(number, now)
 

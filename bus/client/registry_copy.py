@@ -154,6 +154,14 @@ class RegistryCopy:
             held=tuple(records[version] for version in sorted(merged.held)),
         )
 
+    def records(self, agency: AgencyCode, key: str) -> tuple[DeliveredRecord, ...]:
+        """Give all that has to be kept of an entry so that a copy can be built of it again.
+
+        Versions, be they annulled or held, and of each standing view what came last.
+        """
+        name = (agency, key)
+        return (*self._records.get(name, {}).values(), *self._rows.get(name, {}).values())
+
     def current(self) -> Iterator[DeliveredRecord]:
         """Give what stands of every entry of which something does, ceased ones among them.
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,8 +28,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from bus.catalogue.snapshot import Snapshot
-from bus.client.assignment import Assignment
-from bus.client.delivered import DeliveredRecord
+from bus.client.assignment import Assignment, Kept
+from bus.client.delivered import DeliveredBatch, DeliveredRecord
 from bus.client.faults import translated
 from bus.client.feeds import Feeds
 from bus.client.first_load import Start, starting
@@ -38,6 +38,7 @@ from bus.client.group_positions import set_positions
 from bus.client.lookout import Lookout
 from bus.client.proof import claimed_catalogue, prove, prove_standing
 from bus.errors import DocumentError, Unavailable
+from bus.fund.columns import Column
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.closing import stop_consumer
 from bus.kafka.cluster import Cluster
@@ -72,6 +73,7 @@ class Subscriber:
         feeds: Feeds,
         *,
         group: str | None,
+        kept: Kept | None,
         follow: bool,
         start: Start,
     ) -> None:
@@ -80,16 +82,20 @@ class Subscriber:
         self._consumer = consumer
         self._feeds = feeds
         self._group = group
+        self._is_kept = kept is not None
         self._follow = follow
         self._first_load = start.first_load
-        self._loading = None if start.first_load is None else start.first_load.records()
+        self._loading = None if start.first_load is None else start.first_load.pages()
+        self._loaded: deque[DeliveredRecord] = deque()
+        """What is left of the page that is being handed out."""
         self._passed = start.passed
-        self._assignment = Assignment(consumer, group)
+        self._assignment = Assignment(consumer, group, kept)
         self._checker = SignatureChecker()
         self._ready: deque[_Unit] = deque()
         self._rest: deque[tuple[TopicPartition, int, _Found]] = deque()
         """What is left of the group, or record, that is being handed out."""
-        self._handed: tuple[TopicPartition, int] | None = None
+        self._handed: dict[TopicPartition, int] = {}
+        """From where to go on behind what was handed out last; taken when more is asked for."""
         self._taken: dict[TopicPartition, int] = {}
         self._lookout = Lookout(consumer, feeds.topics, feeds.doing, follow=follow)
         self._committed_at = asyncio.get_running_loop().time()
@@ -107,6 +113,8 @@ class Subscriber:
         follow: bool = True,
         gateway: Gateway | None = None,
         memory: Path | None = None,
+        reader: str | None = None,
+        kept: Kept | None = None,
     ) -> AsyncIterator[Self]:
         """Connect and find the topics that the system's agreements open.
 
@@ -122,12 +130,18 @@ class Subscriber:
                 where it was done long ago, go on behind it.
             memory: File that says how far the first load is; needed with a gateway, and good to
                 have without one after a load of a view, whose topic repeats a few records of it.
+            reader: Name of this one where several of the system read the dataset, each all of it;
+                the group is then `<system>.<dataset>.<reader>`.
+            kept: Tells positions that the consumer keeps itself, in one transaction with what it
+                makes of a batch (`batches`). The group's own are then left where they are, and
+                count for partitions that are not among them.
 
         Raises:
             DocumentError: No agreement in force, a right is missing, or a load is unfinished.
             Unavailable: Kafka or the gateway does not answer, or no catalogue was applied.
         """
-        group = None if from_beginning else f"{system}.{dataset}"
+        named = f"{system}.{dataset}" if reader is None else f"{system}.{dataset}.{reader}"
+        group = None if from_beginning else named
         assert gateway is None or (group and memory), "a load has a group and a memory"
         async with AsyncExitStack() as stack:
             catalogue = CatalogueFollower(cluster)
@@ -148,7 +162,9 @@ class Subscriber:
             )
             stack.push_async_callback(stop_consumer, consumer)
             start = await stack.enter_async_context(starting(feeds, gateway, memory, clock))
-            subscriber = cls(cluster, consumer, feeds, group=group, follow=follow, start=start)
+            subscriber = cls(
+                cluster, consumer, feeds, group=group, kept=kept, follow=follow, start=start
+            )
             if start.first_load is None:
                 await subscriber._start()
             try:
@@ -169,20 +185,28 @@ class Subscriber:
             else:
                 self._consumer.subscribe(topics, listener=self._assignment)
 
-    async def _loaded(self) -> DeliveredRecord | None:
-        """Give the next record of the first load; None behind it, where the topics go on."""
-        if self._first_load is None or self._loading is None:
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """What a table would hold the fields in: of the newest schema that may be read now."""
+        return self._feeds.columns
+
+    async def _page(self) -> Sequence[DeliveredRecord] | None:
+        """Give the next page of the first load; None behind it."""
+        if self._loading is None:
             return None
         self._feeds.refresh()
-        record = await anext(self._loading, None)
-        if record is None:
-            assert self._group is not None, "a load has a group"
-            with translated(self._feeds.doing):
-                await set_positions(self._cluster, self._group, self._first_load.live)
-            self._first_load.note_live()
-            self._first_load = None
-            await self._start()
-        return record
+        return await anext(self._loading, None)
+
+    async def _go_live(self) -> None:
+        """Let the topics go on behind the first load."""
+        if self._first_load is None:
+            return
+        assert self._group is not None, "a load has a group"
+        with translated(self._feeds.doing):
+            await set_positions(self._cluster, self._group, self._first_load.live)
+        self._first_load.note_live()
+        self._first_load = None
+        await self._start()
 
     def __aiter__(self) -> Self:
         return self
@@ -195,20 +219,32 @@ class Subscriber:
             Unavailable: Kafka has not answered for a minute; or the agreements changed.
             InvariantBroken: A record is not genuine.
         """
-        loaded = await self._loaded()
-        if loaded is not None:
-            return loaded
-        if self._handed is not None:
-            place, offset = self._handed
-            self._taken[place] = offset + 1
-            self._handed = None
+        while self._first_load is not None and not self._loaded:
+            page = await self._page()
+            if page is None:
+                await self._go_live()
+            else:
+                self._loaded.extend(page)
+        if self._loaded:
+            return self._loaded.popleft()
+        if not await self._wait_for_news():
+            raise StopAsyncIteration
+        return self._hand_out()
+
+    async def _wait_for_news(self) -> bool:
+        """Wait for a record to hand out; what was handed out is taken. False: the end is here."""
+        self._taken |= self._handed
+        self._handed.clear()
         if asyncio.get_running_loop().time() - self._committed_at > _COMMIT_S:
             await self._commit()
         while not self._rest and not self._turn_to_news():
             if not self._follow and await self._assignment.is_at_end():
                 await self._commit()
-                raise StopAsyncIteration
+                return False
             await self._fetch()
+        return True
+
+    def _hand_out(self) -> DeliveredRecord:
         place, offset, record = self._rest.popleft()
         position = Position(topic=place.topic, partition=place.partition, offset=offset)
         delivered = (
@@ -217,7 +253,7 @@ class Subscriber:
             else self._feeds.decode(place.topic, position, record)
         )
         if not self._rest:  # no position is kept inside a group
-            self._handed = (place, offset)
+            self._handed[place] = offset + 1
         return delivered
 
     def _turn_to_news(self) -> bool:
@@ -245,6 +281,27 @@ class Subscriber:
             if record.ends_unit:
                 yield unit
                 unit = []
+
+    async def batches(self) -> AsyncGenerator[DeliveredBatch, None]:
+        """Give what is at hand, many records at a time; taken when the next batch is asked for.
+
+        A consumer that writes a batch and its positions in one transaction, and tells them as
+        `kept` when it opens a subscription again, takes every record exactly once.
+
+        Raises: as `__anext__`.
+        """
+        while self._first_load is not None:
+            page = await self._page()
+            if page is not None:
+                yield DeliveredBatch(units=_in_units(page), behind={})
+                continue
+            yield DeliveredBatch(units=(), behind=self._first_load.live)
+            await self._go_live()
+        while await self._wait_for_news():
+            records: list[DeliveredRecord] = []
+            while self._rest or (len(records) < _BATCH_RECORDS and self._turn_to_news()):
+                records.append(self._hand_out())
+            yield DeliveredBatch(units=_in_units(records), behind=dict(self._handed))
 
     async def _fetch(self) -> None:
         self._feeds.refresh()
@@ -311,7 +368,7 @@ class Subscriber:
         assigned = self._consumer.assignment()
         taken = {place: offset for place, offset in self._taken.items() if place in assigned}
         self._taken.clear()
-        if self._group is None or not taken:
+        if self._group is None or self._is_kept or not taken:
             return
         try:
             # Why a limit: without a broker aiokafka tries to commit for ever.
@@ -325,3 +382,15 @@ class Subscriber:
                 raise
             # Why go on: another member has the partitions now and delivers these records again.
             logger.info("subscriber.partitions_moved group=%s", self._group)
+
+
+def _in_units(records: Sequence[DeliveredRecord]) -> Sequence[Sequence[DeliveredRecord]]:
+    found: list[list[DeliveredRecord]] = []
+    is_open = False
+    for record in records:
+        if is_open:
+            found[-1].append(record)
+        else:
+            found.append([record])
+        is_open = not record.ends_unit
+    return found

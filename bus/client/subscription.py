@@ -15,6 +15,7 @@ from bus.catalogue.snapshot import view_subject
 from bus.catalogue.views import View, view_schema
 from bus.contracts.encode import Decode, decoder
 from bus.errors import DocumentError, Words
+from bus.fund.columns import Column, columns_of
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.texts import message
 
@@ -30,6 +31,8 @@ class Feed:
     """None: the whole dataset."""
     decoders: Mapping[int, Decode]
     """By schema id of the values in this topic."""
+    columns: tuple[Column, ...]
+    """Of the newest schema: what a table would hold it in."""
 
 
 def feeds_of(
@@ -60,7 +63,9 @@ def feeds_of(
 
 def feed_of(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
     """Tell how the values of one granted topic are read."""
-    decoders, view = {}, grant.view
+    decoders: dict[int, Decode] = {}
+    columns: tuple[Column, ...] = ()
+    view = grant.view
     for version in region.contracts[dataset].schema_versions:
         subject = dataset if view is None else view_subject(view)
         entry = region.lock.get(subject, version.number)
@@ -68,11 +73,13 @@ def feed_of(region: Region, dataset: DatasetCode, grant: Grant) -> Feed:
         if entry is not None:
             schema = version.schema if view is None else view_schema(view, version)
             decoders[entry.id] = decoder(schema)
+            columns = columns_of(schema)
     return Feed(
         topic=grant.topic,
         agreements=grant.agreements,
         view=view,
         decoders=MappingProxyType(decoders),
+        columns=columns,
     )
 
 

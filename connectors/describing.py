@@ -1,19 +1,16 @@
-"""What a kind of source is told in its connector's document: one line for each setting."""
+"""What a kind of source or sink is told in its connector's document: a line for each setting."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from pydantic import SecretStr
-
-from connectors.source import Source
+from pydantic import BaseModel, SecretStr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """One field of a source's configuration."""
+    """One field of a configuration."""
 
     name: str
     type: str
@@ -23,10 +20,10 @@ class Setting:
     """From the field's own docstring or description; empty: it has none."""
 
 
-def described(source: type[Source[Any]]) -> Sequence[Setting]:
-    """Describe the configuration of a kind of source, in the order in which it is declared."""
+def described(config: type[BaseModel]) -> Sequence[Setting]:
+    """Describe the configuration of a kind, in the order in which it is declared."""
     found = []
-    for name, field in source.Config.model_fields.items():
+    for name, field in config.model_fields.items():
         annotation = field.annotation
         kind = getattr(annotation, "__name__", None) or str(annotation)
         is_secret = annotation is SecretStr

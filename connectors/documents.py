@@ -1,4 +1,4 @@
-"""The document of one connector: which source, as which system, into which dataset.
+"""The document of one connector: which source or sink, as which system, into which dataset.
 
 ```yaml
 # <home>/connectors/schools-folder.yaml
@@ -18,20 +18,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final
+from typing import Annotated, Any, ClassVar, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bus.client import MappingFile, read_mapping
 from bus.errors import DocumentError, Finding
+from connectors.sink import AnySink, SinkConfig
 from connectors.source import Source, SourceConfig
 from connectors.texts import finding_at, message
 
 SOURCES: Final = "bus.sources"
+SINKS: Final = "bus.sinks"
 TWINS: Final = "bus.twins"
+ModelT = TypeVar("ModelT", bound=BaseModel)
 _NAME: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 
 
@@ -59,6 +63,40 @@ class ConnectorDocument(BaseModel):
     """How long after its end a source is read again, seconds."""
     config: Mapping[str, Any] = Field(default_factory=dict)
     """Of the source; `bus connector docs KIND` lists it."""
+
+
+class SinkDocument(BaseModel):
+    """One connector that takes records from the bus, as its people describe it."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    connector: Annotated[str, Field(pattern=_NAME)]
+    """Its name: of its positions, its folder."""
+    sink: str
+    """Kind of sink: `bus connector list`."""
+    system: str
+    """Information system that receives."""
+    dataset: str
+    first_load: bool = True
+    """Load first what the data fund has; otherwise begin with what the topics still hold."""
+    config: Mapping[str, Any] = Field(default_factory=dict)
+    """Of the sink; `bus connector docs KIND` lists it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkConnector:
+    """The document of a connector that receives, with what it names."""
+
+    document: SinkDocument
+    sink: type[AnySink]
+    config: SinkConfig
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.document.connector
 
 
 class Connector:
@@ -97,29 +135,53 @@ class Connector:
 
 
 def read_connector(file: Path) -> Connector:
-    """Read a connector's document.
+    """Read the document of a connector that has a source.
 
     Raises:
         DocumentError: It can't be read, or is wrong: every finding at once; no secret is told.
     """
+    content = _content(file)
+    if isinstance(content, dict) and "sink" in content:
+        raise DocumentError(message("connector.is_sink", file=file))
+    document = _validated(ConnectorDocument, content, file, ())
+    source = source_of_kind(document.source)
+    config = _validated(source.Config, _resolved_all(document.config, file), file, ("config",))
+    return Connector(document, file, source, config)
+
+
+def read_any(file: Path) -> Connector | SinkConnector:
+    """Read a connector's document, whichever way it goes.
+
+    Raises: as `read_connector`.
+    """
+    content = _content(file)
+    if not (isinstance(content, dict) and "sink" in content):
+        return read_connector(file)
+    document = _validated(SinkDocument, content, file, ())
+    sink = sink_of_kind(document.sink)
+    config = _validated(sink.Config, _resolved_all(document.config, file), file, ("config",))
+    return SinkConnector(document=document, sink=sink, config=config)
+
+
+def _content(file: Path) -> object:
     if not file.is_file():
         known = ", ".join(sorted(one.stem for one in file.parent.glob("*.yaml"))) or "-"
         raise DocumentError(message("connector.no_document", file=file, known=known))
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        return yaml.safe_load(file.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise DocumentError(message("connector.not_yaml", file=file, problem=problem)) from problem
+
+
+def _validated(model: type[ModelT], content: object, file: Path, under: tuple[str, ...]) -> ModelT:
     try:
-        document = ConnectorDocument.model_validate(content)
+        return model.model_validate(content)
     except ValidationError as problem:
-        raise _wrong(file, problem, ()) from None
-    source = source_of_kind(document.source)
-    settings = {name: _resolved(value, file, name) for name, value in document.config.items()}
-    try:
-        config = source.Config.model_validate(settings)
-    except ValidationError as problem:
-        raise _wrong(file, problem, ("config",)) from None
-    return Connector(document, file, source, config)
+        raise _wrong(file, problem, under) from None
+
+
+def _resolved_all(settings: Mapping[str, Any], file: Path) -> dict[str, object]:
+    return {name: _resolved(value, file, name) for name, value in settings.items()}
 
 
 def kinds(group: str) -> Mapping[str, EntryPoint]:
@@ -133,18 +195,31 @@ def source_of_kind(kind: str) -> type[Source[Any]]:
     Raises:
         DocumentError: No installed package brings it, or a library that it needs is missing.
     """
-    found = kinds(SOURCES)
+    source: type[Source[Any]] = _loaded(SOURCES, kind)
+    return source
+
+
+def sink_of_kind(kind: str) -> type[AnySink]:
+    """Load a kind of sink.
+
+    Raises: as `source_of_kind`.
+    """
+    sink: type[AnySink] = _loaded(SINKS, kind)
+    return sink
+
+
+def _loaded(group: str, kind: str) -> Any:  # noqa: ANN401 - what an entry point gives
+    found = kinds(group)
     if kind not in found:
         raise DocumentError(
-            message("connector.no_such_source", kind=kind, known=", ".join(found) or "-")
+            message("connector.no_such_kind", kind=kind, known=", ".join(found) or "-")
         )
     try:
-        source: type[Source[Any]] = found[kind].load()
+        return found[kind].load()
     except ModuleNotFoundError as problem:
         raise DocumentError(
             message("connector.library_missing", kind=kind, library=problem.name)
         ) from problem
-    return source
 
 
 def _resolved(value: object, file: Path, name: str) -> object:

@@ -1,4 +1,4 @@
-"""A connector's document, begun: every setting of its kind of source, required ones first."""
+"""A connector's document, begun: every setting of its kind, required ones first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 from bus.errors import DocumentError
 from connectors.describing import Setting, described
-from connectors.documents import source_of_kind
+from connectors.documents import SINKS, kinds, sink_of_kind, source_of_kind
 from connectors.texts import message
 
 _HEAD: Final = """\
@@ -22,6 +22,15 @@ dataset: {dataset}
 # again_s: 5
 config:
 """
+_SINK_HEAD: Final = """\
+# A connector that receives: `bus connector check {name}`, then `bus connector run {name}`.
+connector: {name}
+sink: {kind}
+system: {system}
+dataset: {dataset}
+# first_load: false    # begin with what the topics still hold, in place of all that the fund has
+config:
+"""
 
 
 def write_document(name: str, folder: Path, *, kind: str, system: str, dataset: str) -> Path:
@@ -30,21 +39,22 @@ def write_document(name: str, folder: Path, *, kind: str, system: str, dataset: 
     Args:
         name: Of the connector.
         folder: Of connectors' documents.
-        kind: Of source.
-        system: That publishes; empty: to be filled in.
-        dataset: That it publishes; empty: to be filled in.
+        kind: Of source or sink.
+        system: That publishes or receives; empty: to be filled in.
+        dataset: That it publishes or receives; empty: to be filled in.
 
     Raises:
-        DocumentError: There is one of that name, or no such kind of source.
+        DocumentError: There is one of that name, or no such kind.
     """
-    settings = described(source_of_kind(kind))
+    is_sink = kind in kinds(SINKS)
+    settings = described((sink_of_kind(kind) if is_sink else source_of_kind(kind)).Config)
     path = folder / f"{name}.yaml"
     if path.exists():
         raise DocumentError(message("connector.file_there", file=path))
     required = [one for one in settings if one.is_required]
     others = [one for one in settings if not one.is_required]
     lines = [*(_line(one) for one in required), *(f"# {_line(one)}" for one in others)]
-    head = _HEAD.format(
+    head = (_SINK_HEAD if is_sink else _HEAD).format(
         name=name, kind=kind, system=system or "TODO-system", dataset=dataset or "TODO-dataset"
     )
     folder.mkdir(parents=True, exist_ok=True)

@@ -26,12 +26,12 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the connector, or of your kind of source.")],
     *,
     kind: Annotated[
-        str, typer.Option(help="Kind of source, as `bus connector list` has it; or: own.")
+        str, typer.Option(help="Kind of source or sink, as `bus connector list` has it; or: own.")
     ],
     system: Annotated[
-        str, typer.Option("--as", help="The information system that publishes.")
+        str, typer.Option("--as", help="The information system that publishes or receives.")
     ] = "",
-    dataset: Annotated[str, typer.Option(help="Dataset to publish.")] = "",
+    dataset: Annotated[str, typer.Option(help="Dataset to publish or receive.")] = "",
     to: Annotated[
         Path | None, typer.Option(help="With --kind own: folder of the package; default NAME.")
     ] = None,

@@ -11,7 +11,7 @@ import typer
 from bus.cli.context import installation, now
 from bus.client import BatchSigner
 from bus.model.identifiers import DatasetCode, SystemCode
-from connectors.documents import Connector, read_connector
+from connectors.documents import Connector, SinkConnector, read_any, read_connector
 from connectors.door import BusDoor
 from connectors.source import Context, Source
 from connectors.workplace import Workplace
@@ -27,6 +27,11 @@ def documents_folder() -> Path:
 def connector_of(name: str) -> Connector:
     """Read a connector's document; see `read_connector`."""
     return read_connector(documents_folder() / f"{name}.yaml")
+
+
+def any_connector_of(name: str) -> Connector | SinkConnector:
+    """Read a connector's document, be it a source's or a sink's; see `read_any`."""
+    return read_any(documents_folder() / f"{name}.yaml")
 
 
 def workplace_of(name: str) -> Workplace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Annotated, Any
 
 import typer
@@ -12,18 +13,28 @@ from bus.cli.output import JsonOption, print_json, print_table, results
 from bus.errors import DocumentError, Unavailable
 from connectors.cli.composing import (
     NameArgument,
-    connector_of,
+    any_connector_of,
     documents_folder,
     source_of,
     workplace_of,
 )
+from connectors.cli.delivering import sink_of
 from connectors.describing import described
-from connectors.documents import SOURCES, Connector, kinds, read_connector, source_of_kind
+from connectors.documents import (
+    SINKS,
+    SOURCES,
+    Connector,
+    SinkConnector,
+    kinds,
+    read_any,
+    sink_of_kind,
+    source_of_kind,
+)
 from connectors.texts import message, text
 
 
 def list_(*, json: JsonOption = False) -> None:
-    """Tell the kinds of source there are, and the connectors of this installation.
+    """Tell the kinds of source and sink there are, and the connectors of this installation.
 
     Example: bus connector list
     """
@@ -31,29 +42,33 @@ def list_(*, json: JsonOption = False) -> None:
     found: list[dict[str, object]] = []
     for file in documents:
         try:
-            one = read_connector(file)
+            one = read_any(file)
         except DocumentError as problem:
             found.append({"connector": file.stem, "problem": problem.spoken(language())})
             continue
-        found.append(
-            {
-                "connector": one.name,
-                "source": one.document.source,
-                "system": one.document.system,
-                "dataset": one.document.dataset,
-                "paused": workplace_of(one.name).is_paused,
-            }
-        )
+        found.append(_told(one))
     if json:
-        print_json({"kinds": list(kinds(SOURCES)), "connectors": found})
+        there = {"kinds": list(kinds(SOURCES)), "sinks": list(kinds(SINKS))}
+        print_json({**there, "connectors": found})
         return
     results.print(text("connector.kinds", language(), kinds=", ".join(kinds(SOURCES))))
+    results.print(text("connector.sinks", language(), kinds=", ".join(kinds(SINKS))))
     for entry in found:
         results.print(", ".join(f"{name}: {value}" for name, value in entry.items()), markup=False)
 
 
+def _told(one: Connector | SinkConnector) -> dict[str, object]:
+    about = {"system": one.document.system, "dataset": one.document.dataset}
+    if isinstance(one, SinkConnector):
+        return {"connector": one.name, "sink": one.document.sink, **about}
+    paused = workplace_of(one.name).is_paused
+    return {"connector": one.name, "source": one.document.source, **about, "paused": paused}
+
+
 def docs(
-    kind: Annotated[str, typer.Argument(help="Kind of source, as `bus connector list` has it.")],
+    kind: Annotated[
+        str, typer.Argument(help="Kind of source or sink, as `bus connector list` has it.")
+    ],
     *,
     json: JsonOption = False,
 ) -> None:
@@ -61,12 +76,12 @@ def docs(
 
     Example: bus connector docs folder
     """
-    source = source_of_kind(kind)
-    settings = described(source)
+    found = sink_of_kind(kind) if kind in kinds(SINKS) else source_of_kind(kind)
+    settings = described(found.Config)
     if json:
         print_json({"kind": kind, "settings": settings})
         return
-    results.print((source.__doc__ or "").strip(), markup=False)
+    results.print(inspect.cleandoc(found.__doc__ or ""), markup=False)
     rows: list[list[object]] = [
         [one.name, one.type, "*" if one.is_required else one.default, one.says] for one in settings
     ]
@@ -74,12 +89,13 @@ def docs(
 
 
 def check_(name: NameArgument, *, json: JsonOption = False) -> None:
-    """Look whether a connector's document is right and its source can be read.
+    """Look whether a connector's document is right and its source or target answers.
 
     Example: bus connector check schools-folder
     """
-    connector = connector_of(name)
-    connector.mapping()
+    connector = any_connector_of(name)
+    if isinstance(connector, Connector):
+        connector.mapping()
     findings = asyncio.run(_checked(connector))
     if json:
         print_json({"connector": name, "findings": findings})
@@ -91,8 +107,10 @@ def check_(name: NameArgument, *, json: JsonOption = False) -> None:
         results.print(text("connector.sound", language(), connector=name), markup=False)
 
 
-async def _checked(connector: Connector) -> list[Any]:
+async def _checked(connector: Connector | SinkConnector) -> list[Any]:
     try:
+        if isinstance(connector, SinkConnector):
+            return list(await sink_of(connector).check())
         return list(await source_of(connector).check())
     except (OSError, TimeoutError) as problem:
         raise Unavailable(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -14,8 +16,15 @@ from bus.cli.context import language, now
 from bus.cli.output import JsonOption, print_json, results, talk
 from bus.client import PublishReport
 from bus.errors import Unavailable
-from connectors.cli.composing import NameArgument, connector_of, door_of, workplace_of
-from connectors.documents import Connector
+from connectors.cli.composing import (
+    NameArgument,
+    any_connector_of,
+    connector_of,
+    door_of,
+    workplace_of,
+)
+from connectors.cli.delivering import deliver
+from connectors.documents import Connector, SinkConnector
 from connectors.metrics import ConnectorMetrics
 from connectors.runner import Totals
 from connectors.running import Work
@@ -35,14 +44,18 @@ def run(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Run a connector: read its source on from where it was, and publish its rows.
+    """Run a connector: bring its source's rows to the bus, or the bus's records into its sink.
 
-    Killed at any moment it goes on where it was: nothing is lost, nothing told twice. Started
-    elsewhere, it ends here.
+    Killed at any moment it goes on where it was: nothing is lost, nothing told twice. A source that
+    is started elsewhere ends here; runners of one sink share the work.
 
     Example: bus connector run schools-folder --once
     """
-    totals = asyncio.run(_run(connector_of(name), once=once, metrics_port=metrics_port))
+    connector = any_connector_of(name)
+    if isinstance(connector, SinkConnector):
+        _run_sink(connector, once=once, metrics_port=metrics_port, json=json)
+        return
+    totals = asyncio.run(_run(connector, once=once, metrics_port=metrics_port))
     if json:
         print_json(totals)
     else:
@@ -59,13 +72,38 @@ def run(
         )
 
 
+def _run_sink(
+    connector: SinkConnector, *, once: bool, metrics_port: int | None, json: bool
+) -> None:
+    registry = CollectorRegistry()
+    with _served(registry, metrics_port):
+        totals = asyncio.run(deliver(connector, once=once, registry=registry))
+    if json:
+        print_json(totals)
+        return
+    told = {"records": totals.records, "refused": totals.refused}
+    results.print(text("connector.delivered", language(), **told), markup=False)
+
+
+@contextmanager
+def _served(registry: CollectorRegistry, port: int | None) -> Iterator[None]:
+    """Serve metrics on a port of loopback for the time of a block, where one is given."""
+    if port is None:
+        yield
+        return
+    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
 async def _run(connector: Connector, *, once: bool, metrics_port: int | None) -> Totals:
     totals = Totals()
     registry = CollectorRegistry()
     told = _Both(totals, ConnectorMetrics(registry, connector.name), connector.name)
-    server = thread = None
-    if metrics_port is not None:
-        server, thread = start_http_server(metrics_port, addr="127.0.0.1", registry=registry)
     work = Work(
         connector=connector,
         door=door_of(connector),
@@ -77,15 +115,12 @@ async def _run(connector: Connector, *, once: bool, metrics_port: int | None) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, work.ending.set)
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
-    try:
-        with Progress(*columns, console=talk, transient=True) as told.bar:
-            told.task = told.bar.add_task(connector.name, total=None)
-            await work.run(follow=not once)
-    finally:
-        if server is not None and thread is not None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    with (
+        _served(registry, metrics_port),
+        Progress(*columns, console=talk, transient=True) as told.bar,
+    ):
+        told.task = told.bar.add_task(connector.name, total=None)
+        await work.run(follow=not once)
     return totals
 
 

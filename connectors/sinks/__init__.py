@@ -1,0 +1,1 @@
+"""Sinks that ship: a consumer's PostgreSQL, a webhook."""

@@ -18,6 +18,9 @@ from connectors.runner import Runner, Told
 from connectors.source import Context, Source
 from connectors.workplace import HistoryAsked, Workplace
 
+HISTORY_ROWS_PER_S: Final = 500.0
+"""Of a history for which no rate was asked: live rows are hardly later beside it, as
+`python -m tests.connectors.backfill_lane` measures."""
 _LOOK_S: Final = 0.5
 _ROWS_PER_NOTE: Final = 500
 
@@ -100,7 +103,7 @@ class Work:
     async def _rows_of_history(
         self, source: Source[Any], asked: HistoryAsked
     ) -> AsyncIterator[SourceRow]:
-        pace = Rate(asked.rate_per_s, time=asyncio.get_running_loop().time)
+        pace = Rate(asked.rate_per_s or HISTORY_ROWS_PER_S, time=asyncio.get_running_loop().time)
         number = 0
         try:
             async for item in source.backfill(asked.span):

@@ -1,0 +1,1 @@
+"""What an operator installs; boards for Grafana are made here too."""

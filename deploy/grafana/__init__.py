@@ -1,0 +1,1 @@
+"""Boards for Grafana: as data, as its JSON, and what provisions them."""

@@ -1,0 +1,15 @@
+"""The monitoring tools that alerts are tested with."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.deploy.tools import PACKAGES, Tools, find_tools
+
+
+@pytest.fixture(scope="session")
+def tools() -> Tools:
+    found = find_tools()
+    if found is None:
+        pytest.skip(f"neither on PATH nor by apt-get download: {', '.join(PACKAGES)}")
+    return found

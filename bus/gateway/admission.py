@@ -17,6 +17,8 @@ from bus.gateway.rates import Rates
 from bus.gateway.replays import Replays
 from bus.wire.http_signature import INPUT_HEADER, content_digest
 
+CALLER: Final = web.RequestKey("caller", Caller)
+"""Who asks, once it is known."""
 BODY_BYTES_MAX: Final = 1024 * 1024
 BODY_S_MAX: Final = 15.0
 """How long a client may take to send a body."""
@@ -53,6 +55,7 @@ class Admission:
             )
         else:
             found = certified_caller(certificate, snapshot=snapshot, now_ms=now_ms)
+        request[CALLER] = found
         self.rates.take(found.system, asyncio.get_running_loop().time())
         return found
 

@@ -22,6 +22,10 @@ ANSWER_S_MAX: Final = 60.0
 """How long an answer may take, or the beginning of one that is a stream of events."""
 LIMIT: Final = web.RequestKey("limit", asyncio.Timeout)
 """What a stream of events lifts once it has begun."""
+BEGAN_S: Final = web.RequestKey("began_s", float)
+"""When the request's head was whole, on the event loop's clock."""
+CODE: Final = web.RequestKey("code", str)
+"""Of the problem that is answered."""
 _BODY_BYTES_MAX: Final = 1024 * 1024
 _TRY_AGAIN: Final = 503
 
@@ -39,7 +43,8 @@ def application(routes: Iterable[web.RouteDef]) -> web.Application:
 
 @web.middleware
 async def _begun(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the connection that it is not idle."""
+    """Tell the connection that it is not idle, and note since when."""
+    request[BEGAN_S] = asyncio.get_running_loop().time()
     if isinstance(request.protocol, Connection):
         request.protocol.begin()
     return await handler(request)
@@ -76,4 +81,5 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 def _answer(request: web.Request, problem: Problem) -> web.Response:
+    request[CODE] = problem.code
     return problem.answer(language_of(request.headers.get("Accept-Language", "")))

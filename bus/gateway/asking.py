@@ -20,6 +20,7 @@ from bus.gateway.places import Places
 from bus.gateway.problems import Problem
 from bus.gateway.request_endpoints import ASK, LOOK, LookQuery
 from bus.gateway.stood import Stood, found_by, standing, stood_at
+from bus.gateway.waiting import wait_for_news
 from bus.kafka.cluster import Cluster
 from bus.model.identifiers import AgencyCode, RecordId
 from bus.postgres.pool import SessionPool
@@ -89,7 +90,7 @@ class Asking:
                     if kept.state is not RequestState.ASKED or clock() >= until:
                         entered = self.door.now(entered)
                         return _written(await self.answering.told(session, kept, entered))
-                await asyncio.sleep(_LOOK_AGAIN_S)
+                await wait_for_news(request, _LOOK_AGAIN_S)
 
     async def _receive(
         self, session: Session, asked: AskedData, name: str, entered: Entered

@@ -32,6 +32,7 @@ from bus.gateway.places import Places
 from bus.gateway.problems import Problem, language_of
 from bus.gateway.resume import TOKEN_CHARACTERS_MAX
 from bus.gateway.tail import Tail
+from bus.gateway.waiting import wait_for_news
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.model.identifiers import DatasetCode
 
@@ -179,7 +180,7 @@ class Feeding:
                 if records:
                     await self.note(self._read(caller, feed, records))
                 return records
-            await asyncio.sleep(_LOOK_AGAIN_S)
+            await wait_for_news(request, _LOOK_AGAIN_S)
 
     def _read(self, caller: Caller, feed: Feed, records: Sequence[FeedRecord]) -> Read:
         """Say for the audit log who is given what."""

@@ -32,11 +32,13 @@ from bus.gateway.admission import Admission
 from bus.gateway.application import application
 from bus.gateway.carrier import Carrier
 from bus.gateway.connections import Listener
+from bus.gateway.counting import Counting
 from bus.gateway.data_requests import data_request_routes
 from bus.gateway.described import Described
 from bus.gateway.feeding import Feeding
 from bus.gateway.first_load import FirstLoads
 from bus.gateway.idempotency import AnsweredOnce
+from bus.gateway.observation import observed
 from bus.gateway.opening import Openings
 from bus.gateway.publishing import Publishing
 from bus.gateway.status import Statuses
@@ -65,11 +67,14 @@ STOP_S: Final = 5.0
 
 
 @asynccontextmanager
-async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[BaseException]]:
+async def serving(
+    installation: Installation, *, restarts: int = 0
+) -> AsyncIterator[asyncio.Future[BaseException]]:
     """Serve for the time of a block.
 
     Args:
         installation: Where the engines are, and where to listen.
+        restarts: How often a supervisor has started it again.
 
     Returns: What is done when the catalogue can't be followed any more, with the fault.
 
@@ -138,8 +143,18 @@ async def serving(installation: Installation) -> AsyncIterator[asyncio.Future[Ba
             *Described(catalogue=lambda: catalogue.snapshot).routes(),
             *registry.routes(lambda: catalogue.snapshot),
         ]
+        meter = await stack.enter_async_context(
+            observed(
+                installation.home,
+                catalogue,
+                limit_s=installation.settings.stalled_after_s,
+                restarts=restarts,
+            )
+        )
+        composed = application(routes)
+        composed.on_response_prepare.append(Counting(meter, lambda: catalogue.snapshot).answering)
         runner = web.AppRunner(
-            application(routes), access_log=None, shutdown_timeout=STOP_S, handle_signals=False
+            composed, access_log=None, shutdown_timeout=STOP_S, handle_signals=False
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
@@ -237,7 +252,7 @@ def _now() -> datetime:
     return datetime.now(UTC)  # noqa: TID251 - an outermost hand
 
 
-async def run(installation: Installation) -> None:
+async def run(installation: Installation, *, restarts: int = 0) -> None:
     """Serve until told to stop.
 
     Raises:
@@ -246,7 +261,7 @@ async def run(installation: Installation) -> None:
     stopping = asyncio.Event()
     listen_for_the_end(stopping)
     with _alone(installation.home):
-        async with serving(installation) as fault:
+        async with serving(installation, restarts=restarts) as fault:
             with open_here(installation.home, Door.GATEWAY):
                 await told_to_end(stopping, fault)
     logger.info("gateway.ended")
@@ -264,11 +279,12 @@ def _alone(home: Path) -> AbstractContextManager[None]:
     )
 
 
-def main() -> None:
-    """Run the gateway: `python -m bus.gateway.process`; the exit code tells its supervisor why."""
+def main(arguments: list[str]) -> None:
+    """Run the gateway: `python -m bus.gateway.process [gateway 0 RESTARTS]`, as supervisors do."""
     configure_logging("gateway-0")
+    restarts = int(arguments[2]) if len(arguments) > 2 else 0  # noqa: PLR2004 - the third
     try:
-        asyncio.run(run(Installation(read_settings())))
+        asyncio.run(run(Installation(read_settings()), restarts=restarts))
     except Exception as problem:
         code = exit_code_of(problem)
         logger.critical(
@@ -278,4 +294,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

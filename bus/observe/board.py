@@ -29,6 +29,8 @@ class Board:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry: Final = CollectorRegistry()
         self._simple: dict[Series, Counter | Gauge] = {}
+        self._untold: dict[Series, Gauge] = {}
+        """Gauges without labels of which this process has said nothing yet."""
         self._histograms: dict[Series, _Histogram] = {}
         self._reached: dict[tuple[Series, Labels], float] = {}
         for one in series.ALL:
@@ -41,8 +43,11 @@ class Board:
                 self._simple[one] = Counter(
                     one.name, one.meaning, one.labels, registry=self.registry
                 )
-            case Kind.GAUGE:
+            case Kind.GAUGE if one.labels:
                 self._simple[one] = Gauge(one.name, one.meaning, one.labels, registry=self.registry)
+            case Kind.GAUGE:
+                # Why not registered: it would stand at 0, which reads as ill, or as 1970.
+                self._simple[one] = self._untold[one] = Gauge(one.name, one.meaning, registry=None)
             case Kind.HISTOGRAM:
                 self._histograms[one] = _Histogram(one)
                 self.registry.register(self._histograms[one])
@@ -58,17 +63,20 @@ class Board:
         self.add(one, labels, max(0.0, total - counted))
 
     def set(self, one: Series, labels: Labels, value: float) -> None:
-        """Say what a gauge stands at."""
+        """Say what a gauge stands at; from then on it exists."""
         gauge = self._child(one, labels)
         assert isinstance(gauge, Gauge), one.name
         gauge.set(value)
+        first_told = self._untold.pop(one, None)
+        if first_told is not None:
+            self.registry.register(first_told)
 
     def observe(self, one: Series, labels: Labels, seconds: float, times: int = 1) -> None:
         """Take `times` measurements of the same length."""
         self._histograms[one].observe(labels, seconds, times)
 
     def bear(self, known: Iterable[tuple[Series, Labels]]) -> None:
-        """Let series exist, at zero where nothing has happened yet."""
+        """Let series exist, at zero where nothing has happened yet; each has labels."""
         for one, labels in known:
             if one.kind is Kind.HISTOGRAM:
                 self._histograms[one].observe(labels, 0.0, 0)

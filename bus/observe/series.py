@@ -241,6 +241,28 @@ REQUESTS_ESCALATED: Final = Series(
     meaning="Of them, those of whose time a quarter or less is left.",
 )
 
+GATEWAY_REQUESTS: Final = Series(
+    name="bus_gateway_requests_total",
+    kind=Kind.COUNTER,
+    labels=("endpoint", "outcome"),
+    meaning="Requests over HTTP by what the OpenAPI document calls them (`registry`: the schema "
+    "registry's; `none`: not served) and by their answer: `ok`; `refused`, a status of 400 to 499; "
+    "of these `limited`, 413 or 429; `failed`, 500 and above. A stream counts when it begins.",
+)
+GATEWAY_DURATION: Final = Series(
+    name="bus_gateway_request_duration_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("endpoint",),
+    meaning="From a request's head to the beginning of its answer, without waiting for news.",
+    buckets_s=LATENCY_BUCKETS_S,
+)
+GATEWAY_REFUSALS: Final = Series(
+    name="bus_gateway_refusals_total",
+    kind=Kind.COUNTER,
+    labels=("consumer", "code"),
+    meaning="Data requests and reads that were refused to an agency, by the problem's code.",
+)
+
 ALL: Final = (
     ACCEPTED,
     QUARANTINED,
@@ -269,5 +291,8 @@ ALL: Final = (
     REQUESTS,
     REQUESTS_OPEN,
     REQUESTS_ESCALATED,
+    GATEWAY_REQUESTS,
+    GATEWAY_DURATION,
+    GATEWAY_REFUSALS,
 )
 """Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

@@ -108,7 +108,7 @@ class Watch:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Look until the block ends."""
-        # Why: a gauge begins at 0, which would read as ill, and as no progress since 1970.
+        # Why now: the first look comes later, and nobody shall miss what is well.
         self._board.set(series.HEALTHY, (), 1)
         self._board.set(series.LAST_PROGRESS, (), time.time())
         thread = threading.Thread(target=self._run, name="watch", daemon=True)

@@ -105,7 +105,7 @@ def _deliveries(
         all_verdicts += verdicts
     written = Counter(delivery.topic for delivery in deliveries)
     is_release = topics.is_release(batch.topic)
-    enforced = batch_enforced(all_verdicts, written, is_release=is_release)
+    enforced = batch_enforced(all_verdicts, written, snapshot=snapshot, is_release=is_release)
     deliveries.append(_leaf(batch, told, enforced, snapshot.version, enforcement))
     return deliveries, enforced
 

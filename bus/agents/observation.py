@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -15,9 +16,11 @@ from typing import Final
 from bus import __version__
 from bus.agents.transport import BatchApp
 from bus.catalogue.snapshot import Snapshot
+from bus.errors import Unavailable
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.kafka.cluster import Cluster
 from bus.observe import series
+from bus.observe.board import Board
 from bus.observe.health import Progress, TopicPartition
 from bus.observe.known import (
     known_to_enforcement,
@@ -31,6 +34,9 @@ from bus.observe.report import WorkerReport, announced
 from bus.observe.server import serving
 from bus.observe.watch import CatalogueProgress, Watch, Watched
 from bus.supervise.role import Role
+from bus.wire import topics
+
+logger = logging.getLogger(__name__)
 
 BEAT_EVERY_S: Final = 0.5
 HOUSEKEEPING_SLOT: Final = 0
@@ -90,6 +96,9 @@ async def observed(
     beating = asyncio.create_task(_beat(watch), name="beat")
     with ExitStack() as stack:
         stack.callback(beating.cancel)
+        if post.role is Role.ENFORCE:
+            recalling = asyncio.create_task(_recall(cluster, catalogue.snapshot, meter.board))
+            stack.callback(recalling.cancel)
         stack.enter_context(watch.running())
         port = stack.enter_context(serving(meter.board.registry, watch.report))
         stack.enter_context(
@@ -104,6 +113,25 @@ async def _beat(watch: Watch) -> None:
     while True:
         watch.beat()
         await asyncio.sleep(BEAT_EVERY_S)
+
+
+async def _recall(cluster: Cluster, snapshot: Snapshot, board: Board) -> None:
+    """Learn when each provider's newest record came in, which this process has not seen."""
+    region = snapshot.region
+    provided = {
+        topics.inbound(agency, dataset): (agency, dataset)
+        for dataset in region.contracts
+        for agency in region.providers_of(dataset)
+    }
+    places = [(topic, number) for topic in provided for number in range(region.partitions)]
+    log_ends = LogEnds(cluster, topics.ENFORCE_GROUP)
+    try:
+        found = await asyncio.to_thread(log_ends.newest_ms, places)
+    except Unavailable as problem:
+        logger.warning("observation.not_recalled problem=%s", problem)
+        return
+    for (topic, _), appended_ms in found.items():
+        board.rise(series.LAST_EVENT, provided[topic], appended_ms / 1000)
 
 
 def _report(post: Post, snapshot: Snapshot) -> WorkerReport:

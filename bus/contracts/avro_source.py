@@ -15,7 +15,7 @@ How the written code is fast, and still checks everything:
   agree, else some text holds a NUL.
 
 Position variables: `p0`, `p1`… where the top-level fields begin (so they are the spans), `p` inside
-a field.
+a field. `nulls` counts the top-level fields that may be null and are.
 """
 
 from __future__ import annotations
@@ -148,6 +148,8 @@ class AvroSource(ScalarSource):
                 if index == 0:
                     self._line("zeros += 1")
                 if isinstance(branch, NullShape):
+                    if at != "p":
+                        self._line("nulls += 1")
                     self._write_null(at, to, path)
                 else:
                     self._line(f"p = {at} + 1")

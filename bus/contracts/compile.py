@@ -21,7 +21,7 @@ from bus.contracts.rule_fields import FieldValue
 from bus.contracts.rule_source import RuleSource
 from bus.contracts.rules import Rule
 from bus.contracts.schema_reader import read_shape
-from bus.contracts.schema_shape import IntegerShape, RecordShape, TextShape
+from bus.contracts.schema_shape import IntegerShape, RecordShape, TextShape, count_optional
 from bus.contracts.source_writer import SourceWriter
 from bus.contracts.uuid_text import is_uuid
 from bus.errors import DocumentError, Finding, Words
@@ -61,6 +61,8 @@ class CompiledSchema:
     schema_id: int
     field_names: tuple[str, ...]
     """Top-level fields in the schema's order; `Examined.spans` locates them in this order."""
+    optional_fields: int
+    """Top-level fields that may be null; `Examined.nulls` counts those that are."""
     wanted: frozenset[str]
     """Fields whose values come back in `Examined.wanted`."""
     source: str
@@ -113,6 +115,7 @@ def compile_schema(
         number=version.number,
         schema_id=schema_id,
         field_names=tuple(field.name for field in record.fields),
+        optional_fields=count_optional(record),
         wanted=wanted,
         source=writer.source,
         examine=cast("Examine", writer.namespace["examine"]),
@@ -128,6 +131,7 @@ def _write_walk(
     avro = AvroSource(writer, {path: field.local for path, field in fields.items()})
     writer.line(f"p0 = text_from = {FRAME_BYTES}")
     writer.line(f"zeros = {frame_zeros}")
+    writer.line("nulls = 0")
     with writer.block("try:"):
         avro.write_fields(record)
     with writer.block("except (IndexError, UnicodeDecodeError, Unreadable):"):
@@ -149,7 +153,7 @@ def _write_verdict(
     spans = ", ".join(f"p{index}" for index in range(len(record.fields) + 1))
     values = ", ".join(f'"{name}": {expression}' for name, expression in wanted.items())
     # Why not call Examined: its own constructor takes 70 ns more for each record.
-    writer.line(f"return new_tuple(Examined, ({key}, [{spans}], {{{values}}}, found))")
+    writer.line(f"return new_tuple(Examined, ({key}, [{spans}], {{{values}}}, found, nulls))")
 
 
 def _explain(record: RecordShape, value: bytes) -> Malformed:

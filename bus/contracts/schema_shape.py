@@ -142,6 +142,15 @@ Shape: TypeAlias = (
 )
 
 
+def count_optional(shape: RecordShape) -> int:
+    """Count the top-level fields that may be null, or be something else."""
+    return sum(
+        isinstance(field.shape, UnionShape)
+        and any(isinstance(branch, NullShape) for branch in field.shape.branches)
+        for field in shape.fields
+    )
+
+
 def field_paths(shape: RecordShape) -> frozenset[str]:
     """Tell every path that a rule may name: fields, and with dots those of records inside."""
     paths: set[str] = set()

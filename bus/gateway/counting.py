@@ -36,7 +36,6 @@ _READING_NAMES: Final = frozenset(one.name for one in _READING)
 _LIMITED: Final = frozenset(
     {HTTPStatus.REQUEST_ENTITY_TOO_LARGE.value, HTTPStatus.TOO_MANY_REQUESTS.value}
 )
-_FOR_WANT_OF_A_RIGHT: Final = (HTTPStatus.FORBIDDEN, HTTPStatus.GONE)
 
 
 @unique
@@ -62,8 +61,7 @@ def known_to_gateway(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
     codes = {
         code
         for endpoint in _READING
-        for status in _FOR_WANT_OF_A_RIGHT
-        for code in endpoint.problems.get(status, ())
+        for code in endpoint.problems.get(HTTPStatus.FORBIDDEN.value, ())
     }
     for consumer in {agreement.consumer for agreement in snapshot.region.agreements}:
         for code in codes:

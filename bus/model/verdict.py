@@ -154,6 +154,8 @@ class Examined(NamedTuple):
     wanted: dict[str, object]
     """Decoded values of the fields that row filters ask for."""
     violations: tuple[Violation, ...]
+    nulls: int
+    """Top-level fields that are null, of those that may be."""
 
 
 class Accepted(NamedTuple):

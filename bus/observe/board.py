@@ -7,7 +7,8 @@ of one Kafka batch share their append time, and a call for each would slow enfor
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter as Counts
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -71,9 +72,20 @@ class Board:
         if first_told is not None:
             self.registry.register(first_told)
 
+    def rise(self, one: Series, labels: Labels, value: float) -> None:
+        """Say that a gauge stands at no less than `value`."""
+        highest = self._reached.get((one, labels))
+        if highest is None or value > highest:
+            self._reached[one, labels] = value
+            self.set(one, labels, value)
+
     def observe(self, one: Series, labels: Labels, seconds: float, times: int = 1) -> None:
         """Take `times` measurements of the same length."""
         self._histograms[one].observe(labels, seconds, times)
+
+    def observe_each(self, one: Series, labels: Labels, seconds: Sequence[float]) -> None:
+        """Take measurements of different lengths."""
+        self._histograms[one].observe_each(labels, seconds)
 
     def bear(self, known: Iterable[tuple[Series, Labels]]) -> None:
         """Let series exist, at zero where nothing has happened yet; each has labels."""
@@ -129,6 +141,13 @@ class _Histogram(Collector):
             counts = self._counts.setdefault(labels, [0] * (len(self._limits) + 1))
             counts[bisect_left(self._limits, seconds)] += times
             self._sums[labels] = self._sums.get(labels, 0.0) + seconds * times
+
+    def observe_each(self, labels: Labels, seconds: Sequence[float]) -> None:
+        with self._lock:
+            counts = self._counts.setdefault(labels, [0] * (len(self._limits) + 1))
+            for place, times in Counts([bisect_left(self._limits, one) for one in seconds]).items():
+                counts[place] += times
+            self._sums[labels] = self._sums.get(labels, 0.0) + sum(seconds)
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         one = self._series

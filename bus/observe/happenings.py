@@ -5,11 +5,12 @@ A happening is made of what a batch came to, tallied once, and counted when the 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from bus.catalogue.snapshot import Snapshot
 from bus.fund.batch import BatchOutcome, FundBatch
 from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Lane
@@ -17,6 +18,7 @@ from bus.model.verdict import Accepted, Reason, Severity, Verdict
 from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.known import Readers
+from bus.observe.promises import Alike, Promised, promised
 from bus.observe.series import Work
 from bus.wire import topics
 
@@ -35,6 +37,7 @@ class BatchEnforced:
     """Topic → records."""
     live: Appended
     """Accepted live records by their inbound append time; none of a release, which is older."""
+    promised: Promised
 
     def tell(self, board: Board, readers: Readers, now_ms: int) -> None:
         """Count it, now that all its outputs are durable."""
@@ -48,6 +51,21 @@ class BatchEnforced:
         for (dataset, appended_ms), count in self.live.items():
             waited_s = max(0, now_ms - appended_ms) / 1000
             board.observe(series.ACCEPT_LATENCY, (dataset,), waited_s, count)
+        _tell_promised(self.promised, board)
+
+
+def _tell_promised(promised: Promised, board: Board) -> None:
+    for dataset, delays_s in promised.delays_s.items():
+        board.observe_each(series.SOURCE_DELAY, (dataset,), delays_s)
+    for one, counts in (
+        (series.IN_TIME, promised.in_time),
+        (series.FIELDS_DUE, promised.fields_due),
+        (series.FIELDS_FILLED, promised.fields_filled),
+    ):
+        for provided, count in counts.items():
+            board.add(one, provided, count)
+    for provided, appended_ms in promised.newest_ms.items():
+        board.rise(series.LAST_EVENT, provided, appended_ms / 1000)
 
 
 def _tell_delivered(
@@ -72,37 +90,47 @@ class RowsTold:
 
 
 def batch_enforced(
-    verdicts: Iterable[Verdict], written: Mapping[str, int], *, is_release: bool
+    verdicts: Iterable[Verdict],
+    written: Mapping[str, int],
+    *,
+    snapshot: Snapshot,
+    is_release: bool,
 ) -> BatchEnforced:
     """Tally a batch.
 
     Args:
         verdicts: On its records.
         written: How many records of it go to each topic.
+        snapshot: The catalogue that judged them.
         is_release: Whether its records were appended long ago and re-enter now.
     """
-    accepted: list[tuple[AgencyCode, DatasetCode, Lane]] = []
+    alike: dict[Alike, list[Accepted]] = defaultdict(list)
     quarantined: list[tuple[AgencyCode, DatasetCode, Reason]] = []
-    live: list[tuple[DatasetCode, int]] = []
     violations: Counter[tuple[DatasetCode, str, Severity]] = Counter()
     for verdict in verdicts:
         dataset = verdict.dataset
         if isinstance(verdict, Accepted):
             envelope, broken = verdict.envelope, verdict.examined.violations
-            accepted.append((envelope.agency, dataset, envelope.lane))
-            if envelope.lane is Lane.LIVE:
-                live.append((dataset, verdict.raw.timestamp))
+            alike[envelope.agency, dataset, envelope.lane, envelope.schema_id].append(verdict)
         else:
             broken = verdict.violations
             quarantined.append((verdict.agency, dataset, verdict.reason))
         for violation in broken:
             violations[dataset, violation.rule, violation.severity] += 1
+    accepted: Counter[tuple[AgencyCode, DatasetCode, Lane]] = Counter()
+    live: Counter[tuple[DatasetCode, int]] = Counter()
+    for (agency, dataset, lane, _), records in alike.items():
+        accepted[agency, dataset, lane] += len(records)
+        if lane is Lane.LIVE and not is_release:
+            for appended_ms, count in Counter([one.raw.timestamp for one in records]).items():
+                live[dataset, appended_ms] += count
     return BatchEnforced(
-        accepted=Counter(accepted),
+        accepted=accepted,
         quarantined=Counter(quarantined),
         violations=violations,
         written=written,
-        live={} if is_release else Counter(live),
+        live=live,
+        promised=promised(alike, snapshot),
     )
 
 

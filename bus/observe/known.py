@@ -49,18 +49,25 @@ def known_to_enforcement(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
     region = snapshot.region
     for dataset, contract in region.contracts.items():
         yield series.ACCEPT_LATENCY, (dataset,)
+        yield series.SOURCE_DELAY, (dataset,)
         for agency in region.providers_of(dataset):
-            for lane in Lane:
-                yield series.ACCEPTED, (agency, dataset, lane)
-            for reason in Reason:
-                if reason.stage is not Stage.FUND:
-                    yield series.QUARANTINED, (agency, dataset, reason)
+            yield from _known_of_provided(agency, dataset)
         rules = {rule for version in contract.schema_versions for rule in _rules(version.rules)}
         for rule, severity in sorted(rules):
             yield series.VIOLATIONS, (dataset, rule, severity)
     for readers in readers_by_topic(snapshot).values():
         for reader in readers:
             yield series.DELIVERED, (reader.consumer, reader.dataset)
+
+
+def _known_of_provided(agency: AgencyCode, dataset: DatasetCode) -> Iterator[tuple[Series, Labels]]:
+    for counted in (series.IN_TIME, series.FIELDS_DUE, series.FIELDS_FILLED):
+        yield counted, (agency, dataset)
+    for lane in Lane:
+        yield series.ACCEPTED, (agency, dataset, lane)
+    for reason in Reason:
+        if reason.stage is not Stage.FUND:
+            yield series.QUARANTINED, (agency, dataset, reason)
 
 
 def known_to_fund(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:

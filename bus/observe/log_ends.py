@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException
 from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its __all__
     AdminClient,
     ConsumerGroupDescription,
+    ListOffsetsResultInfo,
     OffsetSpec,
 )
 
@@ -76,24 +77,19 @@ class LogEnds:
         Raises:
             Unavailable: Kafka does not answer.
         """
-        wanted = {TopicPartition(*place): _end() for place in places}
-        if not wanted:
-            return {}
-        asked = self._admin.list_offsets(
-            wanted,
-            isolation_level=IsolationLevel.READ_COMMITTED,
-            request_timeout=REQUEST_TIMEOUT_S,
-        )
-        found = {}
-        for partition, future in asked.items():
-            try:
-                found[partition.topic, partition.partition] = int(
-                    future.result(REQUEST_TIMEOUT_S + 1).offset
-                )
-            except (KafkaException, FutureTimeoutError) as problem:
-                if not _passes(problem):
-                    raise Unavailable(message("error.observe.no_ends", problem=problem)) from None
-        return found
+        return {place: int(one.offset) for place, one in self._asked(places, _end()).items()}
+
+    def newest_ms(self, places: Iterable[Place]) -> dict[Place, int]:
+        """Tell when the broker appended the newest record of each log.
+
+        Returns: Milliseconds since 1970 UTC; without the logs that are empty, are gone or have no
+            leader just now.
+
+        Raises:
+            Unavailable: Kafka does not answer.
+        """
+        found = self._asked(places, _newest())
+        return {place: one.timestamp for place, one in found.items() if one.offset >= 0}
 
     def members(self, groups: Sequence[str]) -> dict[str, int]:
         """Count the members of consumer groups.
@@ -141,6 +137,26 @@ class LogEnds:
                 consumer.unassign()
         return found
 
+    def _asked(
+        self, places: Iterable[Place], what: OffsetSpec
+    ) -> dict[Place, ListOffsetsResultInfo]:
+        wanted = {TopicPartition(*place): what for place in places}
+        if not wanted:
+            return {}
+        asked = self._admin.list_offsets(
+            wanted,
+            isolation_level=IsolationLevel.READ_COMMITTED,
+            request_timeout=REQUEST_TIMEOUT_S,
+        )
+        found = {}
+        for partition, future in asked.items():
+            try:
+                found[partition.topic, partition.partition] = future.result(REQUEST_TIMEOUT_S + 1)
+            except (KafkaException, FutureTimeoutError) as problem:
+                if not _passes(problem):
+                    raise Unavailable(message("error.observe.no_ends", problem=problem)) from None
+        return found
+
     def _reader(self) -> Consumer:
         if self._consumer is None:
             self._consumer = Consumer(
@@ -172,6 +188,11 @@ def _members_of(asked: Future[ConsumerGroupDescription]) -> int:
 def _end() -> OffsetSpec:
     latest: OffsetSpec = OffsetSpec.latest()  # type: ignore[no-untyped-call]
     return latest
+
+
+def _newest() -> OffsetSpec:
+    newest: OffsetSpec = OffsetSpec.max_timestamp()  # type: ignore[no-untyped-call]
+    return newest
 
 
 def _passes(problem: Exception) -> bool:

@@ -15,6 +15,7 @@ LATENCY_BUCKETS_S: Final = (
     *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
     *(30.0, 60.0, 300.0),  # 30: half of what is promised for two hops together
 )
+SOURCE_BUCKETS_S: Final = (0.1, 10.0, 60.0, 600.0, 3_600.0, 86_400.0)
 WORK_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)
 
 
@@ -110,6 +111,41 @@ ACCEPT_LATENCY: Final = Series(
     labels=("dataset",),
     meaning="From the broker's append of a live record to its durable acceptance.",
     buckets_s=LATENCY_BUCKETS_S,
+)
+SOURCE_DELAY: Final = Series(
+    name="bus_source_delay_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("dataset",),
+    meaning="From the event (`ce_time`) that an accepted live record tells of to the broker's "
+    "append: the agency's own part of the delay.",
+    buckets_s=SOURCE_BUCKETS_S,
+)
+IN_TIME: Final = Series(
+    name="bus_records_in_time_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "dataset"),
+    meaning="Accepted live records whose source delay is within the latency that the contract "
+    'promises; of `bus_records_accepted_total{lane="live"}`.',
+)
+FIELDS_DUE: Final = Series(
+    name="bus_fields_due_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "dataset"),
+    meaning="Optional top-level fields of accepted records: what a contract's completeness is a "
+    "share of.",
+)
+FIELDS_FILLED: Final = Series(
+    name="bus_fields_filled_total",
+    kind=Kind.COUNTER,
+    labels=("agency", "dataset"),
+    meaning="Of them, those that are not null.",
+)
+LAST_EVENT: Final = Series(
+    name="bus_dataset_last_event_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset"),
+    meaning="When the broker appended the newest accepted record; at a worker's start, the newest "
+    "that came in. Of all workers the greatest counts; no series where there is none.",
 )
 FUND_LATENCY: Final = Series(
     name="bus_fund_latency_seconds",
@@ -269,6 +305,11 @@ ALL: Final = (
     VIOLATIONS,
     DELIVERED,
     ACCEPT_LATENCY,
+    SOURCE_DELAY,
+    IN_TIME,
+    FIELDS_DUE,
+    FIELDS_FILLED,
+    LAST_EVENT,
     FUND_LATENCY,
     BATCH_DURATION,
     LAG_RECORDS,

@@ -111,6 +111,7 @@ class Watch:
         # Why now: the first look comes later, and nobody shall miss what is well.
         self._board.set(series.HEALTHY, (), 1)
         self._board.set(series.LAST_PROGRESS, (), time.time())
+        self._board.set(series.CATALOGUE_VERSION, (), self._report.catalogue)
         thread = threading.Thread(target=self._run, name="watch", daemon=True)
         thread.start()
         try:

@@ -18,6 +18,7 @@ from bus.agents.transport import PartitionBatch
 from bus.errors import Unavailable
 from bus.observe.happenings import batch_enforced
 from bus.observe.meter import Meter
+from tests.factories import snapshot
 
 SOON_S = 2.0
 
@@ -58,7 +59,8 @@ def sent(number: int, waits_for: list[asyncio.Future[object]]) -> _Sent:
     batch = PartitionBatch(
         topic="in.a.b", partition=0, start=number, end=number + 1, records=(), epoch=1
     )
-    return _Sent(batch=batch, outputs=waits_for, enforced=batch_enforced([], {}, is_release=False))
+    enforced = batch_enforced([], {}, snapshot=snapshot(), is_release=False)
+    return _Sent(batch=batch, outputs=waits_for, enforced=enforced)
 
 
 @asynccontextmanager

@@ -54,6 +54,9 @@ def test_examined_values_agree_with_fastavro(data: st.DataObject) -> None:
     assert examined.key == str(decoded["key"])
     assert examined.wanted == {name: decoded[name] for name in wanted}
     assert examined.violations == ()
+    optional = [one["name"] for one in typed.schema["fields"] if "null" in one["type"]]
+    assert examined.nulls == sum(decoded[name] is None for name in optional)
+    assert compiled(typed.schema).optional_fields == len(optional)
     spans = examined.spans
     assert spans[0] == len(FRAME)
     assert spans[-1] == len(raw)

@@ -65,7 +65,7 @@ def told(verdicts: list[Verdict], *, is_release: bool = False, now_ms: int = NOW
     meter.know(snapshot())
     deliveries = plan(verdicts, snapshot=snapshot(), signer=signer("bus"))
     written = Counter(delivery.topic for delivery in deliveries)
-    happening = batch_enforced(verdicts, written, is_release=is_release)
+    happening = batch_enforced(verdicts, written, snapshot=snapshot(), is_release=is_release)
     happening.tell(meter.board, meter.readers, now_ms)
     return meter
 
@@ -191,8 +191,11 @@ def test_no_series_is_born_by_a_record_whatever_it_breaks() -> None:
     verdicts += judged(one_signed())
     deliveries = plan(verdicts[-1:], snapshot=snapshot(), signer=signer("bus"))
     written = Counter(delivery.topic for delivery in deliveries)
-    batch_enforced(verdicts, written, is_release=False).tell(meter.board, meter.readers, NOW_MS)
-    assert set(samples(meter.board)) == before
+    happening = batch_enforced(verdicts, written, snapshot=snapshot(), is_release=False)
+    happening.tell(meter.board, meter.readers, NOW_MS)
+    of = (("agency", AGENCY), ("dataset", DATASET))
+    newest = ("bus_dataset_last_event_timestamp_seconds", of)
+    assert set(samples(meter.board)) == {*before, newest}
     pairs = sum(len(region.providers_of(dataset)) for dataset in region.contracts)
     assert len(before) / pairs * 300 < 40_000, "too many for a region of 300 datasets"
     assert sum(count for (name, _), count in samples(meter.board).items() if "quar" in name) > 50

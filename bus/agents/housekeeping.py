@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final, TypeAlias
 
 from bus.audit.signing import Notary, Seals, tell_notes
@@ -33,6 +34,8 @@ from bus.observe.happenings import RecordsRefused
 from bus.observe.requests import read_request_counts, show_requests
 from bus.observe.series import Duty
 from bus.observe.standing import read_standing, show_standing
+from bus.observe.status import read_check, show_check
+from bus.observe.terms import show_terms
 from bus.postgres.session import BY_INDEX, Session, connect
 from bus.quarantine.receipt import receipt_delivery
 from bus.quarantine.store import QuarantineStore
@@ -61,10 +64,17 @@ Duties: TypeAlias = Mapping[Duty, Callable[[], Awaitable[None]]]
 
 
 async def keep_house(
-    dsn: str, catalogue: CatalogueFollower, cluster: Cluster, board: Board, seals: Seals
+    home: Path,
+    dsn: str,
+    catalogue: CatalogueFollower,
+    cluster: Cluster,
+    board: Board,
+    seals: Seals,
 ) -> None:
     """Do all of it every ten seconds, for as long as the process lives."""
-    house = _House(dsn=dsn, catalogue=catalogue, cluster=cluster, board=board, seals=seals)
+    house = _House(
+        home=home, dsn=dsn, catalogue=catalogue, cluster=cluster, board=board, seals=seals
+    )
     duties: Duties = {
         # Why first: a checkpoint is due each 30 seconds, however long the others take.
         Duty.TELL_NOTES: house.tell_notes,
@@ -106,6 +116,7 @@ async def one_round(duties: Duties, board: Board) -> None:
 class _House:
     """What the duties work with; each opens what it needs anew, so that no fault outlives it."""
 
+    home: Path
     dsn: str
     catalogue: CatalogueFollower
     cluster: Cluster
@@ -199,7 +210,12 @@ class _House:
             await reader.close()
 
     async def measure(self) -> None:
-        """Show what stands in the database."""
+        """Show what the catalogue promises, what the law came to, what stands in the database."""
+        now = datetime.now(UTC)  # noqa: TID251 - a duty of the clock
+        show_terms(self.catalogue.snapshot.region, now, self.board)
+        check = read_check(self.home)
+        if check is not None:
+            show_check(check, self.board)
         show_standing(await read_standing(self.dsn), self.board)
         show_requests(await read_request_counts(self.dsn), self.board)
 

@@ -240,7 +240,9 @@ async def _composed(post: Post, installation: Installation) -> AsyncIterator[Bat
                         signer=CheckpointSigner(credentials.key_id, credentials.private_key),
                         audit_key=installation.audit_key(),
                     )
-                    app.task(partial(keep_house, dsn, catalogue, cluster, meter.board, seals))
+                    home = installation.home
+                    board = meter.board
+                    app.task(partial(keep_house, home, dsn, catalogue, cluster, board, seals))
             case Role.QUARANTINE:
                 dsn = installation.fund_dsn()
                 custody = await QuarantineStore.open(dsn)

@@ -147,6 +147,43 @@ LAST_EVENT: Final = Series(
     meaning="When the broker appended the newest accepted record; at a worker's start, the newest "
     "that came in. Of all workers the greatest counts; no series where there is none.",
 )
+EXPECTED_INTERVAL: Final = Series(
+    name="bus_dataset_expected_interval_seconds",
+    kind=Kind.GAUGE,
+    labels=("agency", "dataset"),
+    meaning="Within which the contract promises a record, or a sign of life.",
+)
+TARGET: Final = Series(
+    name="bus_dataset_target_ratio",
+    kind=Kind.GAUGE,
+    labels=("dataset", "score"),
+    meaning="What the contract promises: `completeness` of fields, `validity` and `timeliness` of "
+    "records; 0 to 1.",
+)
+AGREEMENT_EXPIRY: Final = Series(
+    name="bus_agreement_expiry_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("consumer", "dataset"),
+    meaning="When the last of a consumer's agreements on a dataset ends, of those in force.",
+)
+KEY_EXPIRY: Final = Series(
+    name="bus_key_expiry_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("agency",),
+    meaning="When the first of an agency's systems is without a signing key, by the newest key of "
+    "each; no series where none of these has an end.",
+)
+LAW_HOLDS: Final = Series(
+    name="bus_law_holds",
+    kind=Kind.GAUGE,
+    meaning="1 where the conservation law held when `bus verify` ran last in this home, else 0; no "
+    "series where it never ran.",
+)
+LAW_CHECKED: Final = Series(
+    name="bus_law_checked_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When `bus verify` ran last in this home; no series where it never ran.",
+)
 FUND_LATENCY: Final = Series(
     name="bus_fund_latency_seconds",
     kind=Kind.HISTOGRAM,
@@ -310,6 +347,12 @@ ALL: Final = (
     FIELDS_DUE,
     FIELDS_FILLED,
     LAST_EVENT,
+    EXPECTED_INTERVAL,
+    TARGET,
+    AGREEMENT_EXPIRY,
+    KEY_EXPIRY,
+    LAW_HOLDS,
+    LAW_CHECKED,
     FUND_LATENCY,
     BATCH_DURATION,
     LAG_RECORDS,

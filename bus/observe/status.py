@@ -20,6 +20,8 @@ from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.cluster import Cluster
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
 from bus.local.private_files import READABLE_FILE, write_file
+from bus.observe import series
+from bus.observe.board import Board
 from bus.observe.doors import DoorStatus, door_statuses
 from bus.observe.log_ends import LogEnds
 from bus.observe.report import WorkerReport, announced_targets, ask
@@ -237,3 +239,9 @@ def read_check(home: Path) -> LastCheck | None:
         return _CHECK.validate_python(json.loads(_check_file(home).read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError):
         return None
+
+
+def show_check(check: LastCheck, board: Board) -> None:
+    """Show what the law came to."""
+    board.set(series.LAW_HOLDS, (), float(check.holds))
+    board.set(series.LAW_CHECKED, (), check.at.timestamp())

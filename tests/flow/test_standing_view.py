@@ -85,6 +85,7 @@ async def catch_up(installation: Installation, monkeypatch: pytest.MonkeyPatch) 
     try:
         credentials = installation.credentials(BUS)
         house = housekeeping._House(
+            home=installation.home,
             dsn=installation.fund_dsn(),
             catalogue=catalogue,
             cluster=cluster,

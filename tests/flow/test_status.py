@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import time
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from bus.merge import Outcome
 from bus.model.record import Lane
 from bus.model.verdict import Reason
 from bus.observe.report import announced_targets, ask
+from bus.observe.status import LastCheck, keep_check
 from bus.supervise.role import Role
 from bus.supervise.supervisor import Slot
 from bus.wiring import Installation
@@ -51,6 +54,8 @@ async def pages(installation: Installation) -> dict[str, Counter[tuple[str, ...]
 async def test_status_and_metrics_tell_what_workers_did_and_which_of_them_is_gone(
     installation: Installation,
 ) -> None:
+    checked_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    keep_check(installation.home, LastCheck(at=checked_at, holds=True))
     async with path.supervised(installation) as supervisor:
         before = await _until_announced(installation)
         await path.publish(installation, path.rows("seen", COUNT))
@@ -66,15 +71,29 @@ async def test_status_and_metrics_tell_what_workers_did_and_which_of_them_is_gon
         assert fund[inserted] - before["fund-0"][inserted] == COUNT - broken
         assert fund["bus_fund_latency_seconds_count", DATASET] >= COUNT - broken
         assert all(page["bus_worker_healthy",] == 1 for page in seen.values())
+        assert (
+            time.time() - enforce["bus_dataset_last_event_timestamp_seconds", AGENCY, DATASET] < 120
+        )
+        assert fund["bus_law_holds",] == 1
+        assert fund["bus_law_checked_timestamp_seconds",] == checked_at.timestamp()
+        assert fund["bus_dataset_target_ratio", DATASET, "timeliness"] == 0.95
         grown = {name: set(seen[name]) - set(before[name]) for name in seen}
         assert {sample[0] for new in grown.values() for sample in new} <= {
-            # Lag comes with partitions, the others with what is in quarantine, held or asked for.
+            # Lag comes with partitions, the others with what is in quarantine, held or asked for,
+            # with a provider's first record, and with what housekeeping has seen and signed.
             "bus_requests_total",
             "bus_position_lag_records",
             "bus_position_lag_seconds",
             "bus_quarantine_open_records",
             "bus_quarantine_open_oldest_timestamp_seconds",
             "bus_fund_held_oldest_timestamp_seconds",
+            "bus_audit_checkpoint_timestamp_seconds",
+            "bus_dataset_last_event_timestamp_seconds",
+            "bus_dataset_expected_interval_seconds",
+            "bus_dataset_target_ratio",
+            "bus_agreement_expiry_timestamp_seconds",
+            "bus_law_holds",
+            "bus_law_checked_timestamp_seconds",
         }
 
         code, found = await status(installation)

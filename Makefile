@@ -47,8 +47,9 @@ $(PEERS)/ready: tests/bench/requirements.lock
 bench: $(READY) $(PEERS)/ready  ## the bus against its peers and against limits of this machine; one line of JSON
 	@$(BIN)/python -m tests.bench --peers $(PEERS)/bin/python
 
-reference: $(READY)  ## write docs/reference/ from the code
+reference: $(READY)  ## write docs/reference/ and the boards from the code
 	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m deploy.grafana.generate
 
 lock: $(READY)  ## resolve requirements.lock anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \

@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     kafka: KafkaSettings | None = Field(default=None, description="external Kafka cluster")
     postgres: PostgresSettings | None = Field(default=None, description="external PostgreSQL")
     gateway: GatewaySettings | None = Field(default=None, description="external HTTP gateway")
+    prometheus: str = Field(
+        default="http://127.0.0.1:9090", description="address of the Prometheus that `bus slo` asks"
+    )
 
 
 def read_settings(**chosen: object) -> Settings:

@@ -34,6 +34,7 @@ from bus.cli import (
     quarantine,
     request,
     serve,
+    slo,
     status,
     system,
     topics,
@@ -68,6 +69,7 @@ app.command("subscribe")(doors.subscribe)
 app.command("ask")(ask.ask)
 app.command("verify")(verify.verify)
 app.command("status")(status.status)
+app.command("slo")(slo.slo)
 app.command("explain")(explain.explain)
 app.command("erase")(erase.erase)
 app.command("erasures")(erase.erasures)

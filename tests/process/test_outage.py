@@ -19,7 +19,7 @@ from bus.keeper import process as keeper
 from bus.process.exit_codes import EXIT_FAULT, EXIT_UNAVAILABLE
 
 MAINS: dict[str, Callable[[], None]] = {
-    "gateway": gateway.main,
+    "gateway": lambda: gateway.main([]),
     "keeper": lambda: keeper.main([]),
 }
 

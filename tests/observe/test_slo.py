@@ -7,7 +7,7 @@ import pytest
 from bus.catalogue.documents import read_documents
 from bus.catalogue.region import parse_region
 from bus.observe.prometheus import Sample
-from bus.observe.slo import Standing, missed_of, own_promises, promises
+from bus.observe.slo import Missed, Standing, missed_of, own_promises, promises
 from tests.factories import AGENCY, DATASET, ROOT
 
 REGION = parse_region(read_documents(ROOT / "deploy/samara/region.yaml", None))
@@ -37,7 +37,7 @@ def test_every_promise_of_every_provider_is_listed_with_who_answers() -> None:
 )
 def test_what_is_left_is_a_share_of_what_may_be_missed(spent: float, standing: Standing) -> None:
     allowed = 1 - REGION.contracts[DATASET].sla.validity_percent / 100
-    missed = {(AGENCY, DATASET, "validity"): spent * allowed}
+    missed: Missed = {(AGENCY, DATASET, "validity"): spent * allowed}
     (one,) = (one for one in promises(REGION, missed) if one.reached is not None)
     assert (one.agency, one.dataset, one.objective) == (AGENCY, DATASET, "validity")
     assert one.left == pytest.approx(1 - spent)

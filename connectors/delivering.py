@@ -1,9 +1,10 @@
 """Running a sink: batches from the bus to the target, again after a fault, until it is stopped.
 
 One session = the target is opened, the dataset is subscribed to from where the target says that it
-has come (or the bus, where the target keeps no positions), and each batch is written before the
-next one is asked for. A fault of target or bus ends the session; so does a change of the dataset's
-fields, for the target must be made ready for them.
+has come (or the bus, where the target keeps nothing), and each batch is written before the next one
+is asked for. A fault of the bus ends the session, and one of a target that keeps its own state; any
+other target is asked again for the same record. So does a change of the dataset's fields, for the
+target must be made ready for them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
 from bus.client import DeliveredBatch, Kept, Subscriber
-from bus.errors import Unavailable
+from bus.errors import DocumentError, Unavailable
 from connectors.pace import pause_s
 from connectors.sink import AnySink, SinkDown, Taken
 from connectors.texts import message
+
+_ENDING_S: Final = 2.0
+"""How long what is under way may take once it is to stop."""
 
 
 class Told(Protocol):
@@ -54,14 +58,13 @@ class Subscribe(Protocol):
     """Opens the subscription; the command line knows how."""
 
     def __call__(
-        self, kept: Kept | None, *, follow: bool, anew: bool
+        self, kept: Kept | None, *, follow: bool
     ) -> AbstractAsyncContextManager[Subscriber]:
         """Subscribe.
 
         Args:
-            kept: Tells positions that the target keeps.
+            kept: Tells what the target keeps.
             follow: Wait for more at the end.
-            anew: Forget how far a first load was; the target is empty.
         """
 
 
@@ -76,7 +79,8 @@ class Delivery:
     told: Told
     stopping: asyncio.Event
     chance: random.Random = field(default_factory=random.Random)
-    _moved: bool = False
+    _failed: int = 0
+    """Attempts since something was taken."""
 
     async def run(self, *, follow: bool = True) -> None:
         """Run until it is stopped, or without `follow` until the bus has nothing more.
@@ -84,26 +88,34 @@ class Delivery:
         Raises:
             DocumentError: Target, document or agreement are wrong; trying again would not help.
         """
-        failed = 0
-        while not self.stopping.is_set():
-            self._moved = False
-            try:
-                is_over = await self._session(follow=follow)
-            except (Unavailable, OSError, TimeoutError) as problem:
-                failed = 1 if self._moved else failed + 1
-                await self._pause(problem, failed)
-            else:
-                if is_over:
+        stopped = asyncio.ensure_future(self.stopping.wait())
+        try:
+            is_over = False
+            while not (is_over or self.stopping.is_set()):
+                session = asyncio.ensure_future(self._session(follow=follow))
+                await asyncio.wait({session, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not session.done():
+                    await asyncio.wait({session}, timeout=_ENDING_S)
+                    session.cancel()
+                    await asyncio.wait({session})
+                if session.cancelled():
                     return
+                try:
+                    is_over = session.result()
+                except (Unavailable, OSError, TimeoutError) as problem:
+                    await self._pause(problem)
+        finally:
+            stopped.cancel()
 
-    async def _pause(self, problem: Exception, failed: int) -> None:
+    async def _pause(self, problem: Exception) -> None:
         """Wait before the next attempt; ends early when the delivery stops."""
+        self._failed += 1
         if not isinstance(problem, Unavailable):
             problem = SinkDown(
                 message("connector.sink_down", connector=self.connector, problem=problem)
             )
         asked_for_s = problem.retry_after_s if isinstance(problem, SinkDown) else None
-        pause = pause_s(failed, asked_for_s, self.chance)
+        pause = pause_s(self._failed, asked_for_s, self.chance)
         self.told.down(problem, pause)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), pause)
@@ -111,39 +123,48 @@ class Delivery:
     async def _session(self, *, follow: bool) -> bool:
         """Deliver until it is over; False: the fields changed, and another session is to follow."""
         sink = self.make_sink()
-        kept = sink.positions if sink.keeps_positions else None
+        kept = sink.state if sink.keeps_state else None
         try:
-            anew = await sink.open()
-            async with self.subscribe(kept, follow=follow, anew=anew) as subscriber:
-                columns = subscriber.columns
+            await sink.open()
+            async with self.subscribe(kept, follow=follow) as subscriber:
+                topics, columns = subscriber.topics, subscriber.columns
+                if sink.keeps_state and len(topics) > 1:
+                    told = {"connector": self.connector, "topics": ", ".join(topics)}
+                    raise DocumentError(message("connector.several_cuts", **told))
                 await sink.prepare(columns)
-                async with aclosing(self._until_stopped(subscriber)) as batches:
+                batches = subscriber.batches() if sink.keeps_state else _one_by_one(subscriber)
+                async with aclosing(batches):
                     async for batch in batches:
                         if subscriber.columns != columns:
                             return False
-                        taken = await sink.write(batch)
-                        self._moved = self._moved or taken.records > 0
-                        self.told.taken(batch, taken)
+                        if not await self._write(sink, batch) or self.stopping.is_set():
+                            return True
             return True
         finally:
             await sink.close()
 
-    async def _until_stopped(self, subscriber: Subscriber) -> AsyncGenerator[DeliveredBatch, None]:
-        """Give batches; waiting for the next one ends when the delivery stops."""
-        stopped = asyncio.ensure_future(self.stopping.wait())
-        batches = subscriber.batches()
-        try:
-            while True:
-                coming = asyncio.ensure_future(anext(batches, None))
-                await asyncio.wait({coming, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    coming.cancel()
-                    await asyncio.wait({coming})
-                    return
-                batch = coming.result()
-                if batch is None:
-                    return
-                yield batch
-        finally:
-            stopped.cancel()
-            await batches.aclose()
+    async def _write(self, sink: AnySink, batch: DeliveredBatch) -> bool:
+        """Write a batch, again until it is taken; False: it is to stop.
+
+        Raises:
+            SinkDown: The target, which keeps its own state, does not answer.
+        """
+        while not self.stopping.is_set():
+            try:
+                taken = await sink.write(batch)
+            except (SinkDown, OSError, TimeoutError) as problem:
+                if sink.keeps_state:
+                    raise
+                await self._pause(problem)
+            else:
+                self._failed = 0
+                self.told.taken(batch, taken)
+                return True
+        return False
+
+
+async def _one_by_one(subscriber: Subscriber) -> AsyncGenerator[DeliveredBatch, None]:
+    """Give record by record: what was taken is not told again for what was not."""
+    async with aclosing(subscriber.groups()) as units:
+        async for unit in units:
+            yield DeliveredBatch(units=[unit], behind={})

@@ -50,10 +50,10 @@ def pause_s(attempt: int, asked_for_s: float | None, chance: random.Random) -> f
 
     Args:
         attempt: Attempts that failed since the last success, from 1.
-        asked_for_s: What the source asked for; it is kept, whatever the attempt.
+        asked_for_s: What the source asked for; it is kept, whatever the attempt, and 0 is not.
         chance: Spreads those who failed together.
     """
     if asked_for_s is not None:
-        return asked_for_s + chance.uniform(0, PAUSE_MIN_S)
+        return max(asked_for_s, PAUSE_MIN_S) + chance.uniform(0, PAUSE_MIN_S)
     longest = min(PAUSE_MAX_S, PAUSE_MIN_S * 2 ** min(attempt, 10))
     return chance.uniform(PAUSE_MIN_S, longest) if longest > PAUSE_MIN_S else PAUSE_MIN_S

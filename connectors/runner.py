@@ -77,6 +77,8 @@ class Runner:
     """How long after its end a source is read again; ignored where it goes on for ever."""
     history: Callable[[Source[Any]], AsyncIterator[SourceRow] | None] = lambda source: None  # noqa: ARG005
     """Rows of history that are asked for now, or None."""
+    history_loaded: Callable[[], None] = lambda: None
+    """Learns that all rows of that history are durable."""
     chance: random.Random = field(default_factory=random.Random)
     _moved: bool = False
     _past: Past | None = None
@@ -148,6 +150,7 @@ class Runner:
                 reading.past = self._history_asked(source)
                 async with aclosing(reading.rows_to_a_position()) as rows:
                     report = await self.door.publish(rows)
+                self._note_history()
                 is_idle = not report.rows and not reading.has_ended
                 if not is_idle or time() - kept_at_s >= _KEPT_IDLE_S:
                     await self._keep(source, reading)
@@ -159,10 +162,16 @@ class Runner:
 
     def _history_asked(self, source: Source[Any]) -> Past | None:
         """Go on with the history that is loaded, or begin what was asked for since."""
-        if self._past is None or self._past.has_ended:
+        if self._past is None:
             rows = self.history(source)
             self._past = None if rows is None else Past(rows)
         return self._past
+
+    def _note_history(self) -> None:
+        """Tell, once they are durable, that history gave its last rows."""
+        if self._past is not None and self._past.has_ended:
+            self._past = None
+            self.history_loaded()
 
     async def _keep(self, source: Source[Any], reading: Reading) -> None:
         """Keep the position where it has moved and nothing behind it was sent."""

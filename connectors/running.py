@@ -36,6 +36,8 @@ class Work:
     clock: Callable[[], datetime]
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _given: HistoryAsked | None = None
+    """History whose rows were all given, and are not durable yet."""
 
     async def run(self, *, follow: bool) -> None:
         """Run; see `Runner.run`."""
@@ -76,6 +78,7 @@ class Work:
             rate_per_s=document.rate_per_s,
             again_s=document.again_s,
             history=self._history,
+            history_loaded=self._history_loaded,
         )
 
     def _source(self) -> Source[Any]:
@@ -119,4 +122,10 @@ class Work:
         except (BusError, NotImplementedError) as problem:
             # Why not raised: what is new goes on; who asked for history is told.
             asked = replace(asked, problem=str(problem))
-        self.workplace.write_history(replace(asked, rows=number, is_done=True))
+        self._given = replace(asked, rows=number, is_done=True)
+
+    def _history_loaded(self) -> None:
+        """Note that it is loaded; before that a fault would leave out what was on its way."""
+        if self._given is not None:
+            self.workplace.write_history(self._given)
+            self._given = None

@@ -9,7 +9,7 @@ same when it is done twice.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from bus.client import Column, DeliveredBatch, Partition
+from bus.client import Column, DeliveredBatch, KeptState
 from bus.errors import Finding, Unavailable, Words
 
 
@@ -68,8 +68,9 @@ class Sink(ABC, Generic[ConfigT]):
     """A kind of target; one object writes to one of them, for one session."""
 
     Config: ClassVar[type[SinkConfig]]
-    keeps_positions: ClassVar[bool] = False
-    """Whether `positions` tells from where to go on, in place of the bus."""
+    keeps_state: ClassVar[bool] = False
+    """Whether `state` tells from where to go on, in place of the bus. Such a target holds one cut
+    of the dataset: it is written from one topic alone."""
 
     def __init__(self, config: ConfigT, context: SinkContext) -> None:
         """Take what it writes with; open nothing yet."""
@@ -80,16 +81,13 @@ class Sink(ABC, Generic[ConfigT]):
         """Look whether the target can be written to as it is configured; everything wrong."""
         return ()
 
-    async def open(self) -> bool:
+    async def open(self) -> None:
         """Connect.
-
-        Returns: Whether nothing was ever written here: then a first load begins anew.
 
         Raises:
             SinkDown: The target does not answer. `OSError` and `TimeoutError` count as it.
             DocumentError: The configuration can't be right.
         """
-        return False
 
     async def prepare(self, columns: Sequence[Column]) -> None:
         """Make what must be there to hold the dataset; comes before the first `write`.
@@ -103,13 +101,16 @@ class Sink(ABC, Generic[ConfigT]):
     async def close(self) -> None:
         """Let go; comes also where `open` failed."""
 
-    async def positions(self) -> Mapping[Partition, int]:
-        """Tell from where to read on; only asked where the sink keeps positions, while open."""
-        return {}
+    async def state(self) -> KeptState:
+        """Tell how far the target is; only asked where the sink keeps that, while it is open."""
+        return KeptState(positions={}, load=None)
 
     @abstractmethod
     async def write(self, batch: DeliveredBatch) -> Taken:
-        """Take a batch: all of it, with its positions if the sink keeps them, or nothing.
+        """Take a batch.
+
+        Where the sink keeps its state: all of it with `behind` and `load`, or nothing. Elsewhere a
+        batch is one record, or the members of one group, and it comes again until it is taken.
 
         Raises: as `open`.
         """

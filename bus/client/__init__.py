@@ -1,8 +1,16 @@
 """The public door of the bus: publish rows, subscribe to records, keep a copy right."""
 
 from bus.client.asking import AnsweredRecord, Asker, Question, Reply
-from bus.client.assignment import Kept
-from bus.client.delivered import DeliveredBatch, DeliveredRecord, Partition, as_text, json_line
+from bus.client.delivered import (
+    DeliveredBatch,
+    DeliveredRecord,
+    Kept,
+    KeptState,
+    Partition,
+    as_text,
+    finite,
+    json_line,
+)
 from bus.client.fund_snapshot import CopyCheck, snapshot, verify_copy
 from bus.client.gateway import Gateway
 from bus.client.positions import KeptPosition, PositionKeeper, position_name, read_own_positions
@@ -21,7 +29,7 @@ from bus.client.rows import (
     UnsendableRow,
 )
 from bus.client.subscriber import Subscriber
-from bus.fund.columns import Column
+from bus.fund.columns import Column, widens
 from bus.kafka.cluster import Cluster
 from bus.model.record import Group, Lane, Operation, Presence
 from bus.tables.encoding import Encoding, detect
@@ -54,6 +62,7 @@ __all__ = [
     "Group",
     "Kept",
     "KeptPosition",
+    "KeptState",
     "Lane",
     "Language",
     "MappedRow",
@@ -86,6 +95,7 @@ __all__ = [
     "UnsendableRow",
     "as_text",
     "detect",
+    "finite",
     "json_line",
     "open_grid",
     "open_table",
@@ -94,5 +104,6 @@ __all__ = [
     "read_own_positions",
     "snapshot",
     "verify_copy",
+    "widens",
     "workbook_kind",
 ]

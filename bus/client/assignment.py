@@ -16,8 +16,7 @@ from bus.model.record import RawRecord
 from bus.texts import message
 from bus.wire.groups import incomplete_tail
 
-Kept: TypeAlias = Callable[[], Awaitable[Mapping[Partition, int]]]
-"""Tells positions that a consumer keeps itself, beside what it makes of the records."""
+Positions: TypeAlias = Mapping[Partition, int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,18 +51,25 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
     """What is assigned to this subscriber, by itself or by its group."""
 
     def __init__(
-        self, consumer: AIOKafkaConsumer, group: str | None = None, kept: Kept | None = None
+        self,
+        consumer: AIOKafkaConsumer,
+        group: str | None = None,
+        *,
+        kept: Callable[[], Awaitable[Positions]] | None = None,
+        otherwise: Positions | None = None,
     ) -> None:
         """Begin with nothing assigned.
 
         Args:
             consumer: Whose places it sets.
             group: That keeps positions; None: there is none.
-            kept: Tells positions that are kept elsewhere, and stand above the group's.
+            kept: Tells positions that are kept elsewhere; the group's do not count then.
+            otherwise: From where to begin where no position is kept: behind a first load.
         """
         self._consumer = consumer
         self._group = group
         self._kept = kept
+        self._otherwise = otherwise or {}
         self._readings: dict[TopicPartition, Reading] = {}
         self._assigned: frozenset[TopicPartition] | None = None
         self._fault: Exception | None = None
@@ -106,22 +112,14 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if places:
             beginnings = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
-            kept = {} if self._kept is None else await self._kept()
+            kept = None if self._kept is None else await self._kept()
             for place in places:
-                committed = kept.get(place)
+                committed = (
+                    await self._consumer.committed(place) if kept is None else kept.get(place)
+                )
                 if committed is None:
-                    committed = await self._consumer.committed(place)
-                if committed is not None and committed < beginnings[place]:
-                    raise DocumentError(
-                        message(
-                            "error.client.log_gone",
-                            topic=place.topic,
-                            partition=place.partition,
-                            group=self._group,
-                            committed=committed,
-                            beginning=beginnings[place],
-                        )
-                    )
+                    committed = self._otherwise.get(place)
+                self._check(place, committed, beginnings[place], ends[place])
                 reading = self.reading(place)
                 reading.deliver_from = max(beginnings[place], committed or 0)
                 reading.end, reading.begun = ends[place], ()
@@ -129,6 +127,26 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
                 self._consumer.seek(place, max(beginnings[place], window))
                 reading.is_ready = True
         self._assigned = frozenset(places)
+
+    def _check(
+        self, place: TopicPartition, committed: int | None, beginning: int, end: int
+    ) -> None:
+        """Hold a position against what the log still holds, or holds at all.
+
+        Raises:
+            DocumentError: What lies behind it is deleted, or the log was made anew.
+        """
+        if committed is None or beginning <= committed <= end:
+            return
+        told = {
+            "topic": place.topic,
+            "partition": place.partition,
+            "group": self._group,
+            "committed": committed,
+        }
+        if committed < beginning:
+            raise DocumentError(message("error.client.log_gone", **told, beginning=beginning))
+        raise DocumentError(message("error.client.log_new", **told, end=end))
 
     def check(self) -> None:
         """Raise what setting the places failed with, if it did."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -61,6 +62,23 @@ class DeliveredBatch:
     """Members of a group together, every other record alone, in the order of their partition."""
     behind: Mapping[Partition, int]
     """Offset of the next record, for each partition that moved; none within a first load."""
+    load: str | None = None
+    """How far the first load is behind this batch, to be kept with it; None: no farther."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptState:
+    """What a consumer keeps itself of a subscription, in one transaction with what it makes of it.
+
+    That is the latest of what batches gave it; nothing at all at first.
+    """
+
+    positions: Mapping[Partition, int]
+    load: str | None
+
+
+Kept: TypeAlias = Callable[[], Awaitable[KeptState]]
+"""Tells it; asked for when a subscription is opened, and when partitions are assigned."""
 
 
 def json_line(record: DeliveredRecord) -> str:
@@ -70,8 +88,21 @@ def json_line(record: DeliveredRecord) -> str:
     decimals as strings that keep every digit, UUIDs as their text, bytes in base64.
     """
     return json.dumps(
-        content_of(record), ensure_ascii=False, separators=(",", ":"), default=as_text
+        finite(content_of(record)), ensure_ascii=False, separators=(",", ":"), default=as_text
     )
+
+
+def finite(value: object) -> object:
+    """Write numbers that JSON has none of as the text `NaN`, `Infinity`, `-Infinity`."""
+    match value:
+        case float() if not math.isfinite(value):
+            return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"
+        case Mapping():
+            return {name: finite(one) for name, one in value.items()}
+        case list() | tuple():
+            return [finite(one) for one in value]
+        case _:
+            return value
 
 
 def content_of(record: DeliveredRecord) -> dict[str, object]:

@@ -9,16 +9,14 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from aiokafka import TopicPartition
-
-from bus.client.delivered import DeliveredRecord
+from bus.client.delivered import DeliveredRecord, KeptState, Partition
 from bus.client.feeds import Feeds
 from bus.client.gateway import Gateway, GatewaySession
-from bus.client.load_memory import LoadProgress, Memory, begun, read_memory, write_memory
+from bus.client.load_memory import Memory, begun, parse_memory, read_memory, write_memory
 from bus.client.proof import prove
 from bus.errors import DocumentError, InvariantBroken
 from bus.model.identifiers import RecordId
@@ -140,53 +138,54 @@ class LoadReader:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedPage:
+    """A page of a load."""
+
+    records: Sequence[DeliveredRecord]
+    behind: Memory
+    """How far the load is once the page is taken."""
+
+
 class FirstLoad:
     """The loads of one subscription, from where they were left."""
 
-    def __init__(self, reader: LoadReader, path: Path, memory: Memory) -> None:
+    def __init__(self, reader: LoadReader, path: Path | None, memory: Memory) -> None:
         """Take what `prepare` found."""
         self._reader = reader
         self._path = path
         self.memory = memory
 
     @classmethod
-    async def prepare(cls, reader: LoadReader, feeds: Feeds, path: Path) -> FirstLoad:
-        """Go on with the loads that a file remembers, or begin them.
+    async def prepare(
+        cls, reader: LoadReader, feeds: Feeds, memory: Memory | None, path: Path | None
+    ) -> FirstLoad:
+        """Go on with the loads that are remembered, or begin them.
 
         Args:
             reader: Connected.
             feeds: What the system may read.
-            path: Of the file.
+            memory: How far they are; None: nothing was begun.
+            path: File that remembers them; None: the consumer does.
 
         Raises:
-            DocumentError: The file is of other topics than the agreements lead to now.
+            DocumentError: They are of other topics than the agreements lead to now.
             Unavailable: The gateway does not answer.
         """
-        memory = read_memory(path)
         if memory is None:
             memory = begun(await reader.begin())
-            write_memory(path, memory)
+            if path is not None:
+                write_memory(path, memory)
         if set(memory.topics) != set(feeds.topics):
-            raise DocumentError(
-                message(
-                    "error.client.load_of_others",
-                    path=path,
-                    found=", ".join(memory.topics),
-                    now=", ".join(feeds.topics),
-                )
-            )
+            raise _of_others(path, memory.topics, feeds)
         return cls(reader, path, memory)
 
     @property
-    def live(self) -> Mapping[TopicPartition, int]:
-        """From where the topics go on behind the loads."""
-        return {
-            TopicPartition(progress.load.name.topic, partition): offset
-            for progress in self.memory.loads
-            for partition, offset in enumerate(progress.load.live)
-        }
+    def gone_live(self) -> Memory:
+        """How far they are when the topics go on behind them."""
+        return replace(self.memory, is_live=True)
 
-    async def pages(self) -> AsyncGenerator[Sequence[DeliveredRecord], None]:
+    async def pages(self) -> AsyncGenerator[LoadedPage, None]:
         """Give every page that was not taken yet; it is taken when the next one is asked for.
 
         The groups that waited when the load began come behind the last page, and are part of it.
@@ -198,35 +197,41 @@ class FirstLoad:
                 page = [one for one in records if not now.load.is_apart(one.record_id)]
                 for held in now.load.held if following is None else ():
                     page += await self._reader.group(now.load, held)
-                yield page
                 now = replace(now, after=following, is_done=following is None)
-                self._remember(number, now)
+                loads = (*self.memory.loads[:number], now, *self.memory.loads[number + 1 :])
+                behind = replace(self.memory, loads=loads)
+                yield LoadedPage(records=page, behind=behind)
+                self._remember(behind)
 
-    def _remember(self, number: int, progress: LoadProgress) -> None:
-        loads = list(self.memory.loads)
-        loads[number] = progress
-        self.memory = replace(self.memory, loads=tuple(loads))
-        write_memory(self._path, self.memory)
+    def _remember(self, memory: Memory) -> None:
+        self.memory = memory
+        if self._path is not None:
+            write_memory(self._path, memory)
 
     def note_live(self) -> None:
-        """Remember that the group reads on behind the loads."""
-        self.memory = replace(self.memory, is_live=True)
-        write_memory(self._path, self.memory)
+        """Remember that the topics go on behind the loads."""
+        self._remember(self.gone_live)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """With what a subscription begins."""
 
-    first_load: FirstLoad | None
+    first_load: FirstLoad | None = None
     """To be delivered first."""
-    passed: Mapping[str, frozenset[RecordId]]
+    passed: Mapping[str, frozenset[RecordId]] = field(default_factory=dict)
     """By topic: ids that it repeats of a load."""
+    live: Mapping[Partition, int] = field(default_factory=dict)
+    """Behind a load that is done, from where its topics go on where no position is kept."""
 
 
 @asynccontextmanager
 async def starting(
-    feeds: Feeds, gateway: Gateway | None, path: Path | None, clock: Callable[[], datetime]
+    feeds: Feeds,
+    gateway: Gateway | None,
+    path: Path | None,
+    state: KeptState | None,
+    clock: Callable[[], datetime],
 ) -> AsyncIterator[Start]:
     """Find out with what a subscription begins; the gateway is connected for the block's time.
 
@@ -234,20 +239,47 @@ async def starting(
         feeds: What the system may read.
         gateway: To load through; None: no load is wanted.
         path: Of the file that remembers loads; None: there is none.
+        state: That the consumer keeps in place of a file and a group; None: it keeps none.
         clock: Gives the present, aware.
 
     Raises:
         DocumentError: A load is unfinished and no gateway given, or it is of other topics.
         Unavailable: The gateway does not answer.
     """
-    memory = None if path is None else read_memory(path)
-    if path is None or (memory is None and gateway is None):
-        yield Start(first_load=None, passed={})
+    memory = _remembered(feeds, path, state)
+    if memory is None and gateway is None:
+        yield Start()
     elif memory is not None and memory.is_live:
-        yield Start(first_load=None, passed=memory.passed())
+        yield Start(passed=memory.passed(), live=memory.live)
     elif gateway is None:
         raise DocumentError(message("error.client.load_unfinished", doing=feeds.doing, path=path))
     else:
         async with GatewaySession(gateway, clock) as session:
-            first_load = await FirstLoad.prepare(LoadReader(session, feeds), feeds, path)
+            reader = LoadReader(session, feeds)
+            first_load = await FirstLoad.prepare(reader, feeds, memory, path)
             yield Start(first_load=first_load, passed=first_load.memory.passed())
+
+
+def _remembered(feeds: Feeds, path: Path | None, state: KeptState | None) -> Memory | None:
+    """Read how far a load is, from where it is kept.
+
+    Raises:
+        DocumentError: It is damaged; or what a consumer keeps is of other topics: a table that was
+            made of one cut can't go on with another.
+    """
+    if state is None:
+        return None if path is None else read_memory(path)
+    memory = None if state.load is None else parse_memory(state.load)
+    known = {topic for topic, _ in state.positions}
+    if memory is not None and memory.is_live and set(memory.topics) != set(feeds.topics):
+        raise _of_others(None, memory.topics, feeds)
+    if not known <= set(feeds.topics):
+        raise _of_others(None, sorted(known), feeds)
+    return memory
+
+
+def _of_others(path: Path | None, found: Sequence[str], feeds: Feeds) -> DocumentError:
+    told = {"found": ", ".join(found), "now": ", ".join(feeds.topics)}
+    if path is None:
+        return DocumentError(message("error.client.kept_of_others", doing=feeds.doing, **told))
+    return DocumentError(message("error.client.load_of_others", path=path, **told))

@@ -39,6 +39,15 @@ class Memory:
         """Whose records the loads give."""
         return tuple(one.load.name.topic for one in self.loads)
 
+    @property
+    def live(self) -> Mapping[tuple[str, int], int]:
+        """Topic and partition → from where the topics go on behind the loads."""
+        return {
+            (progress.load.name.topic, partition): offset
+            for progress in self.loads
+            for partition, offset in enumerate(progress.load.live)
+        }
+
     def passed(self) -> Mapping[str, frozenset[RecordId]]:
         """By topic: ids that it brings once more though the load had them."""
         return {one.load.name.topic: frozenset(one.load.passed) for one in self.loads}
@@ -51,10 +60,7 @@ def read_memory(path: Path) -> Memory | None:
         DocumentError: It is there and damaged.
     """
     try:
-        content = json.loads(path.read_bytes())
-        return Memory(
-            loads=tuple(map(_progress, content["loads"])), is_live=bool(content["is_live"])
-        )
+        return parse_memory(path.read_bytes())
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError) as problem:
@@ -63,13 +69,27 @@ def read_memory(path: Path) -> Memory | None:
         ) from problem
 
 
+def memory_text(memory: Memory) -> str:
+    """Write it as JSON, to be kept by somebody else."""
+    return json.dumps({"is_live": memory.is_live, "loads": list(map(_rendered, memory.loads))})
+
+
+def parse_memory(written: str | bytes) -> Memory:
+    """Read what `memory_text` wrote.
+
+    Raises:
+        ValueError, KeyError, TypeError: It is damaged.
+    """
+    content = json.loads(written)
+    return Memory(loads=tuple(map(_progress, content["loads"])), is_live=bool(content["is_live"]))
+
+
 def write_memory(path: Path, memory: Memory) -> None:
     """Replace the file at once, durably: what it says was taken is not asked for again."""
-    content = {"is_live": memory.is_live, "loads": list(map(_rendered, memory.loads))}
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     with draft.open("w", encoding="utf-8") as file:
-        json.dump(content, file)
+        file.write(memory_text(memory))
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)

@@ -18,7 +18,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -28,13 +35,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from bus.catalogue.snapshot import Snapshot
-from bus.client.assignment import Assignment, Kept
-from bus.client.delivered import DeliveredBatch, DeliveredRecord
+from bus.client.assignment import Assignment
+from bus.client.delivered import DeliveredBatch, DeliveredRecord, Kept, Partition
 from bus.client.faults import translated
 from bus.client.feeds import Feeds
-from bus.client.first_load import Start, starting
+from bus.client.first_load import LoadedPage, Start, starting
 from bus.client.gateway import Gateway
 from bus.client.group_positions import set_positions
+from bus.client.load_memory import memory_text
 from bus.client.lookout import Lookout
 from bus.client.proof import claimed_catalogue, prove, prove_standing
 from bus.errors import DocumentError, Unavailable
@@ -89,7 +97,12 @@ class Subscriber:
         self._loaded: deque[DeliveredRecord] = deque()
         """What is left of the page that is being handed out."""
         self._passed = start.passed
-        self._assignment = Assignment(consumer, group, kept)
+        self._assignment = Assignment(
+            consumer,
+            group,
+            kept=None if kept is None else _positions_of(kept),
+            otherwise=start.live,
+        )
         self._checker = SignatureChecker()
         self._ready: deque[_Unit] = deque()
         self._rest: deque[tuple[TopicPartition, int, _Found]] = deque()
@@ -132,9 +145,8 @@ class Subscriber:
                 have without one after a load of a view, whose topic repeats a few records of it.
             reader: Name of this one where several of the system read the dataset, each all of it;
                 the group is then `<system>.<dataset>.<reader>`.
-            kept: Tells positions that the consumer keeps itself, in one transaction with what it
-                makes of a batch (`batches`). The group's own are then left where they are, and
-                count for partitions that are not among them.
+            kept: Tells what the consumer keeps itself, in one transaction with what it makes of a
+                batch (`batches`). Neither the group's positions nor `memory` count then.
 
         Raises:
             DocumentError: No agreement in force, a right is missing, or a load is unfinished.
@@ -142,7 +154,7 @@ class Subscriber:
         """
         named = f"{system}.{dataset}" if reader is None else f"{system}.{dataset}.{reader}"
         group = None if from_beginning else named
-        assert gateway is None or (group and memory), "a load has a group and a memory"
+        assert gateway is None or (group and (memory or kept)), "a load has a group and a memory"
         async with AsyncExitStack() as stack:
             catalogue = CatalogueFollower(cluster)
             with translated(message("doing.client.catalogue", system=system)):
@@ -161,7 +173,8 @@ class Subscriber:
                 **cluster.aiokafka_options(),
             )
             stack.push_async_callback(stop_consumer, consumer)
-            start = await stack.enter_async_context(starting(feeds, gateway, memory, clock))
+            state = None if kept is None else await kept()
+            start = await stack.enter_async_context(starting(feeds, gateway, memory, state, clock))
             subscriber = cls(
                 cluster, consumer, feeds, group=group, kept=kept, follow=follow, start=start
             )
@@ -190,7 +203,12 @@ class Subscriber:
         """What a table would hold the fields in: of the newest schema that may be read now."""
         return self._feeds.columns
 
-    async def _page(self) -> Sequence[DeliveredRecord] | None:
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Names of the topics that serve the system, ascending."""
+        return self._feeds.topics
+
+    async def _page(self) -> LoadedPage | None:
         """Give the next page of the first load; None behind it."""
         if self._loading is None:
             return None
@@ -201,9 +219,11 @@ class Subscriber:
         """Let the topics go on behind the first load."""
         if self._first_load is None:
             return
-        assert self._group is not None, "a load has a group"
-        with translated(self._feeds.doing):
-            await set_positions(self._cluster, self._group, self._first_load.live)
+        if not self._is_kept:
+            assert self._group is not None, "a load has a group"
+            live = {TopicPartition(*at): to for at, to in self._first_load.memory.live.items()}
+            with translated(self._feeds.doing):
+                await set_positions(self._cluster, self._group, live)
         self._first_load.note_live()
         self._first_load = None
         await self._start()
@@ -224,20 +244,26 @@ class Subscriber:
             if page is None:
                 await self._go_live()
             else:
-                self._loaded.extend(page)
+                self._loaded.extend(page.records)
         if self._loaded:
             return self._loaded.popleft()
         if not await self._wait_for_news():
             raise StopAsyncIteration
         return self._hand_out()
 
-    async def _wait_for_news(self) -> bool:
-        """Wait for a record to hand out; what was handed out is taken. False: the end is here."""
+    async def _wait_for_news(self, *, repeats_too: bool = False) -> bool:
+        """Wait for a record to hand out; what was handed out is taken. False: the end is here.
+
+        Args:
+            repeats_too: End as well where nothing but repeats came, whose positions are news.
+        """
         self._taken |= self._handed
         self._handed.clear()
         if asyncio.get_running_loop().time() - self._committed_at > _COMMIT_S:
             await self._commit()
         while not self._rest and not self._turn_to_news():
+            if repeats_too and self._handed:
+                return True
             if not self._follow and await self._assignment.is_at_end():
                 await self._commit()
                 return False
@@ -264,10 +290,12 @@ class Subscriber:
             if not recent.are_known([one for _, one in unit], self._passed.get(place.topic, ())):
                 self._rest.extend((place, offset, record) for offset, record in unit)
                 return True
-            self._taken[place] = unit[-1][0] + 1
+            # Why not taken at once: a consumer that keeps positions learns of it by a batch.
+            passed = self._handed if self._is_kept else self._taken
+            passed[place] = unit[-1][0] + 1
         return False
 
-    async def groups(self) -> AsyncIterator[Sequence[DeliveredRecord]]:
+    async def groups(self) -> AsyncGenerator[Sequence[DeliveredRecord], None]:
         """Give the members of a group together, and every other record alone.
 
         What is given counts as taken when the next is asked for, whole. A consumer that writes each
@@ -293,11 +321,13 @@ class Subscriber:
         while self._first_load is not None:
             page = await self._page()
             if page is not None:
-                yield DeliveredBatch(units=_in_units(page), behind={})
+                told = memory_text(page.behind)
+                yield DeliveredBatch(units=_in_units(page.records), behind={}, load=told)
                 continue
-            yield DeliveredBatch(units=(), behind=self._first_load.live)
+            told = memory_text(self._first_load.gone_live)
+            yield DeliveredBatch(units=(), behind=self._first_load.memory.live, load=told)
             await self._go_live()
-        while await self._wait_for_news():
+        while await self._wait_for_news(repeats_too=self._is_kept):
             records: list[DeliveredRecord] = []
             while self._rest or (len(records) < _BATCH_RECORDS and self._turn_to_news()):
                 records.append(self._hand_out())
@@ -382,6 +412,13 @@ class Subscriber:
                 raise
             # Why go on: another member has the partitions now and delivers these records again.
             logger.info("subscriber.partitions_moved group=%s", self._group)
+
+
+def _positions_of(kept: Kept) -> Callable[[], Awaitable[Mapping[Partition, int]]]:
+    async def positions() -> Mapping[Partition, int]:
+        return (await kept()).positions
+
+    return positions
 
 
 def _in_units(records: Sequence[DeliveredRecord]) -> Sequence[Sequence[DeliveredRecord]]:

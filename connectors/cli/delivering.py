@@ -65,14 +65,9 @@ class _Subscribing:
         self._connector = connector
 
     @asynccontextmanager
-    async def __call__(
-        self, kept: Kept | None, *, follow: bool, anew: bool
-    ) -> AsyncIterator[Subscriber]:
+    async def __call__(self, kept: Kept | None, *, follow: bool) -> AsyncIterator[Subscriber]:
         current, document = installation(), self._connector.document
         system = SystemCode(document.system)
-        memory = folder_of(self._connector) / "first-load.json"
-        if anew:
-            memory.unlink(missing_ok=True)
         async with Subscriber.open(
             current.cluster_as(system),
             system=system,
@@ -80,7 +75,7 @@ class _Subscribing:
             clock=now,
             follow=follow,
             gateway=current.gateway_as(system) if document.first_load else None,
-            memory=memory,
+            memory=folder_of(self._connector) / "first-load.json",
             reader=self._connector.name,
             kept=kept,
         ) as subscriber:

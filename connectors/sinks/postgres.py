@@ -8,16 +8,16 @@ table will not take, with the database's words. Rows and positions change in one
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any, Final
 
 import psycopg
-from psycopg import AsyncConnection, DataError, IntegrityError
+from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, field_validator
 
-from bus.client import Column, DeliveredBatch, DeliveredRecord, Partition, json_line
+from bus.client import Column, DeliveredBatch, DeliveredRecord, KeptState, json_line
 from bus.errors import DocumentError, Finding
 from connectors.sink import Sink, SinkConfig, SinkContext, SinkDown, Taken
 from connectors.sinks.postgres_entries import Entries
@@ -26,6 +26,10 @@ from connectors.texts import finding_at, message
 
 _CONNECT_S: Final = 10
 _STATEMENT_S: Final = 300
+_SHOWN_AGAIN: Final = 1_000
+"""Entries at a time."""
+_OF_RECORD: Final = ("22", "23", "44", "54", "P0")
+"""Classes of SQLSTATE that speak of values: data, constraints, check options, sizes, triggers."""
 
 
 class PostgresConfig(SinkConfig):
@@ -45,8 +49,12 @@ class PostgresConfig(SinkConfig):
     @field_validator("dsn")
     @classmethod
     def _has_no_password(cls, dsn: str) -> str:
-        if "password" in conninfo_to_dict(dsn):
-            raise ValueError("the password has a setting of its own: password: {env: NAME}")
+        try:
+            parts = conninfo_to_dict(dsn)
+        except Exception:  # noqa: BLE001 - its words would quote what may be a password
+            raise ValueError("it is no connection string of PostgreSQL") from None
+        if {"password", "sslpassword"} & parts.keys():
+            raise ValueError("the password belongs into config.password")
         return dsn
 
 
@@ -58,17 +66,18 @@ class Postgres(Sink[PostgresConfig]):
     """
 
     Config = PostgresConfig
-    keeps_positions = True
+    keeps_state = True
 
     def __init__(self, config: PostgresConfig, context: SinkContext) -> None:
         """Take what it writes with."""
         super().__init__(config, context)
         schema, table = config.table.split(".")
-        self._layout = Layout(schema=schema, table=table)
+        self._layout = Layout(
+            sink=context.connector, dataset=context.dataset, schema=schema, table=table
+        )
         self._entries: Entries | None = None
         self._session: AsyncConnection[Any] | None = None
-        self._kept: dict[Partition, int] = {}
-        self._is_new = False
+        self._kept = KeptState(positions={}, load=None)
         self._lock = asyncio.Lock()
 
     async def check(self) -> Sequence[Finding]:
@@ -91,18 +100,20 @@ class Postgres(Sink[PostgresConfig]):
             return [finding_at("config.table", "postgres.no_create", schema=schema)]
         return ()
 
-    async def open(self) -> bool:
+    async def open(self) -> None:
         """See `Sink`."""
         await self._connect()
         with _faults():
-            self._is_new = await self._layout.begin(self._open_session, self.context.connector)
-        return self._is_new
+            await self._layout.begin(self._open_session)
 
     async def prepare(self, columns: Sequence[Column]) -> None:
-        """See `Sink`: a column that is new is added, one whose type grows is altered."""
+        """See `Sink`: a column that is new is added and filled, one whose type grows is altered."""
+        entries = self._entries = Entries(self._layout, columns, self.context.dataset)
         with _faults():
-            await self._layout.fit(self._open_session, columns)
-        self._entries = Entries(self._layout, columns, self.context.dataset)
+            if await self._layout.fit(self._open_session, columns):
+                async for names in entries.all_names(self._open_session, _SHOWN_AGAIN):
+                    async with self._open_session.transaction():
+                        await entries.show_again(self._open_session, names)
 
     async def close(self) -> None:
         """See `Sink`."""
@@ -110,31 +121,34 @@ class Postgres(Sink[PostgresConfig]):
         if session is not None:
             await session.close()
 
-    async def positions(self) -> Mapping[Partition, int]:
+    async def state(self) -> KeptState:
         """See `Sink`."""
         async with self._lock:  # not within a batch that may yet be taken back
             with _faults():
-                self._kept = await self._layout.positions(
-                    self._open_session, self.context.connector
-                )
-        return dict(self._kept)
+                self._kept = await self._layout.state(self._open_session)
+        return self._kept
 
     async def write(self, batch: DeliveredBatch) -> Taken:
         """See `Sink`."""
-        count = sum(map(len, batch.units))
+        count, refused = sum(map(len, batch.units)), 0
         async with self._lock:
             with _faults():
                 try:
                     async with self._open_session.transaction():
                         await self._apply(batch.units)
-                        await self._move(batch.behind)
-                    refused = 0
-                except (DataError, IntegrityError):
+                        await self._move(batch)
+                except psycopg.Error as problem:
+                    if not _is_of_record(problem):
+                        raise
                     # Why again: one record of thousands must not hold up the others.
                     async with self._open_session.transaction():
-                        refused = await self._apply_each(batch.units)
-                        await self._move(batch.behind)
-            self._kept |= batch.behind
+                        for unit in batch.units:
+                            refused += await self._apply_softly(unit)
+                        await self._move(batch)
+            self._kept = KeptState(
+                positions={**self._kept.positions, **batch.behind},
+                load=self._kept.load if batch.load is None else batch.load,
+            )
         return Taken(records=count - refused, refused=refused)
 
     @property
@@ -162,40 +176,56 @@ class Postgres(Sink[PostgresConfig]):
         assert self._entries is not None, "prepared first"
         await self._entries.apply(self._open_session, units)
 
-    async def _apply_each(self, units: Sequence[Sequence[DeliveredRecord]]) -> int:
-        """Apply unit by unit; gives how many records were refused."""
-        refused = 0
-        for unit in units:
-            try:
-                async with self._open_session.transaction():
-                    await self._open_session.execute("SET CONSTRAINTS ALL IMMEDIATE")
-                    await self._apply([unit])
-            except (DataError, IntegrityError) as problem:
-                why = f"{problem.sqlstate} {problem.diag.message_primary}"
-                rows = [(str(one.record_id), json_line(one), why) for one in unit]
-                await self._layout.refuse(self._open_session, rows)
-                refused += len(unit)
-        return refused
+    async def _apply_softly(self, unit: Sequence[DeliveredRecord]) -> int:
+        """Apply a unit; gives how many of its records the table did not take.
 
-    async def _move(self, behind: Mapping[Partition, int]) -> None:
-        """Move the positions in this transaction, from where this session knows them.
+        Their versions are kept all the same where that goes, for later ones follow from them.
+        """
+        try:
+            async with self._open_session.transaction():
+                await self._open_session.execute("SET CONSTRAINTS ALL IMMEDIATE")
+                await self._apply([unit])
+        except psycopg.Error as problem:
+            if not _is_of_record(problem):
+                raise
+            why = f"{problem.sqlstate} {problem.diag.message_primary}"
+        else:
+            return 0
+        assert self._entries is not None, "prepared first"
+        try:
+            async with self._open_session.transaction():
+                await self._entries.apply(self._open_session, [unit], is_shown=False)
+        except psycopg.Error as problem:
+            if not _is_of_record(problem):
+                raise
+        rows = [(str(one.record_id), json_line(one), why) for one in unit]
+        await self._layout.refuse(self._open_session, rows)
+        return len(unit)
+
+    async def _move(self, batch: DeliveredBatch) -> None:
+        """Move what is kept in this transaction, from where this session knows it.
 
         Raises:
-            SinkDown: They moved without it: another runner has these partitions now.
+            SinkDown: It moved without it: another runner has these partitions now.
         """
-        if self._is_new:
-            await self._layout.enter(self._open_session, self.context.connector)
-        for partition, position in behind.items():
+        for partition, position in batch.behind.items():
             moved = await self._layout.move(
                 self._open_session,
-                self.context.connector,
                 partition,
-                known=self._kept.get(partition),
+                known=self._kept.positions.get(partition),
                 to=position,
             )
             if not moved:
-                told = {"topic": partition[0], "partition": partition[1]}
-                raise SinkDown(message("postgres.moved", **told))
+                place = f"{partition[0]}/{partition[1]}"
+                raise SinkDown(message("postgres.moved", place=place))
+        if batch.load is not None and not await self._layout.note_load(
+            self._open_session, known=self._kept.load, to=batch.load
+        ):
+            raise SinkDown(message("postgres.moved", place=self.context.dataset))
+
+
+def _is_of_record(problem: psycopg.Error) -> bool:
+    return (problem.sqlstate or "")[:2] in _OF_RECORD
 
 
 @contextmanager
@@ -211,6 +241,7 @@ def _faults() -> Iterator[None]:
     except psycopg.Error as problem:
         told = problem.diag.message_primary or ("" if problem.sqlstate else str(problem).strip())
         words = {"code": problem.sqlstate or "-", "problem": told}
-        if isinstance(problem, (psycopg.ProgrammingError, DataError, IntegrityError)):
+        is_lasting = isinstance(problem, (psycopg.ProgrammingError, psycopg.NotSupportedError))
+        if is_lasting or _is_of_record(problem):
             raise DocumentError(message("postgres.refused", **words)) from None
         raise SinkDown(message("postgres.down", **words)) from None

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
@@ -24,6 +23,7 @@ from bus.client import (
     Presence,
     RegistryCopy,
     as_text,
+    finite,
 )
 from bus.model.identifiers import AgencyCode, DatasetCode, RecordId
 from connectors.sinks.postgres_layout import OWN_COLUMNS, Layout
@@ -32,6 +32,7 @@ _Name: TypeAlias = tuple[AgencyCode, str]
 _VersionKey: TypeAlias = tuple[AgencyCode, str, int, str]
 """Agency, key, version, topic."""
 
+_PRESENCES: Final = frozenset(one.value for one in Presence)
 _READ: Final = """
     SELECT * FROM {versions}
     WHERE (agency, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
@@ -46,6 +47,8 @@ _WRITE: Final = """
 _FORGET: Final = """
     DELETE FROM {versions} WHERE (agency, key, version, topic) IN
         (SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::text[]))"""
+_NEXT: Final = """
+    SELECT agency, key FROM {table} WHERE (agency, key) > (%s, %s) ORDER BY agency, key LIMIT %s"""
 _CLEAR: Final = """
     DELETE FROM {table}
     WHERE (agency, key) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"""
@@ -59,8 +62,7 @@ class Entries:
         self._layout = layout
         self._columns = columns
         self._dataset = DatasetCode(dataset)
-        own = "agency text, key text, version bigint, record_id text, operation text,"
-        own += " event_time timestamptz, ceased_at timestamptz"
+        own = ", ".join(f"{name} {kind}" for name, kind in OWN_COLUMNS.items())
         names = [*OWN_COLUMNS, *(column.name for column in columns)]
         self._show = SQL(
             "INSERT INTO {table} ({names}) SELECT {names} FROM jsonb_to_recordset(%s)"
@@ -86,22 +88,59 @@ class Entries:
         )
 
     async def apply(
-        self, session: AsyncConnection[Any], units: Sequence[Sequence[DeliveredRecord]]
+        self,
+        session: AsyncConnection[Any],
+        units: Sequence[Sequence[DeliveredRecord]],
+        *,
+        is_shown: bool = True,
     ) -> None:
-        """Merge units into the tables, within the transaction that is open."""
+        """Merge units into the tables, within the transaction that is open.
+
+        Args:
+            session: With a transaction.
+            units: As the bus gives them.
+            is_shown: Whether the table of what stands follows; else their versions alone are kept.
+        """
         if not units:
             return
-        known = await self._read(session, {(one.agency, one.key) for unit in units for one in unit})
+        names = dict.fromkeys((one.agency, one.key) for unit in units for one in unit)
+        known, copy = await self._copy(session, names)
+        for unit in units:
+            copy.apply_together(unit)
+        names |= dict.fromkeys((agency, key) for agency, key, _, _ in known)
+        await self._write_versions(session, copy, names, known)
+        if is_shown:
+            await self._write_current(session, copy, names)
+
+    async def all_names(
+        self, session: AsyncConnection[Any], count: int
+    ) -> AsyncIterator[Sequence[_Name]]:
+        """Give agency and key of all entries that stand, some at a time."""
+        last: _Name = (AgencyCode(""), "")
+        while True:
+            asked = await session.execute(self._layout.query(_NEXT), [*last, count])
+            found = await asked.fetchall()
+            if not found:
+                return
+            last = found[-1]
+            yield found
+
+    async def show_again(self, session: AsyncConnection[Any], names: Iterable[_Name]) -> None:
+        """Write what stands of some entries from their versions, within the transaction."""
+        wanted = dict.fromkeys(names)
+        _, copy = await self._copy(session, wanted)
+        await self._write_current(session, copy, wanted)
+
+    async def _copy(
+        self, session: AsyncConnection[Any], names: Iterable[_Name]
+    ) -> tuple[dict[_VersionKey, dict[str, Any]], RegistryCopy]:
+        """Build what is kept of some entries, and of those in whose groups they wait."""
+        known = await self._read(session, names)
         held = {key for key, row in known.items() if row["is_held"]}
         copy = RegistryCopy(self._dataset)
         for kept in _in_units([_record_of(row, self._dataset) for row in known.values()], held):
             copy.apply_together(kept)
-        for unit in units:
-            copy.apply_together(unit)
-        names = dict.fromkeys((one.agency, one.key) for unit in units for one in unit)
-        names |= dict.fromkeys((agency, key) for agency, key, _, _ in known)
-        await self._write_versions(session, copy, names, known, held)
-        await self._write_current(session, copy, names)
+        return known, copy
 
     async def _read(
         self, session: AsyncConnection[Any], names: Iterable[_Name]
@@ -128,8 +167,7 @@ class Entries:
         session: AsyncConnection[Any],
         copy: RegistryCopy,
         names: Iterable[_Name],
-        known: Mapping[_VersionKey, object],
-        was_held: set[_VersionKey],
+        known: Mapping[_VersionKey, Mapping[str, Any]],
     ) -> None:
         """Write versions that are new or wait no longer; forget what a standing view replaced."""
         kept: set[_VersionKey] = set()
@@ -141,11 +179,11 @@ class Entries:
                 place = (agency, key, record.version, record.position.topic)
                 kept.add(place)
                 is_held = record.version in held and not isinstance(record.operation, Presence)
-                if place not in known or is_held != (place in was_held):
+                if place not in known or is_held != known[place]["is_held"]:
                     rows.append(_row_of(record, is_held=is_held))
         if rows:
             await session.execute(self._layout.query(_WRITE), [Jsonb(rows)])
-        if gone := known.keys() - kept:
+        if gone := {key for key in known.keys() - kept if known[key]["operation"] in _PRESENCES}:
             await session.execute(self._layout.query(_FORGET), _columns_of(gone))
 
     async def _write_current(
@@ -178,7 +216,7 @@ class Entries:
         for column in self._columns:
             names = (column.name, *column.aliases)
             value = next((fields[name] for name in names if name in fields), column.default)
-            yield column.name, _in_bytea(value) if column.sql_type == "bytea" else _plain(value)
+            yield column.name, _in_bytea(value) if column.sql_type == "bytea" else finite(value)
 
 
 def _in_units(
@@ -195,21 +233,21 @@ def _in_units(
             waiting.setdefault(place, []).append(record)
     for members in waiting.values():
         members.sort(key=lambda one: one.position.offset)
-        begins = [at for at, one in enumerate(members) if one.group and one.group.index == 0]
-        for begin, end in pairwise([*begins, len(members)]):
+        begins = {at for at, one in enumerate(members) if one.group and one.group.index == 0}
+        # Why from 0 too: the member that began the group may wait no more.
+        for begin, end in pairwise(sorted({0, *begins, len(members)})):
             yield members[begin:end]
 
 
 def _record_of(row: Mapping[str, Any], dataset: DatasetCode) -> DeliveredRecord:
     """Make a record of a kept version; values of its fields are as JSON has them."""
     operation: str = row["operation"]
-    is_presence = operation in {one.value for one in Presence}
     return DeliveredRecord(
         agency=AgencyCode(row["agency"]),
         dataset=dataset,
         key=row["key"],
         version=row["version"],
-        operation=Presence(operation) if is_presence else Operation(operation),
+        operation=Presence(operation) if operation in _PRESENCES else Operation(operation),
         record_id=RecordId(row["record_id"]),
         supersedes=None if row["supersedes"] is None else RecordId(row["supersedes"]),
         event_time=row["event_time"],
@@ -240,7 +278,7 @@ def _row_of(record: DeliveredRecord, *, is_held: bool) -> dict[str, object]:
         "group_index": None if group is None else group.index,
         "group_size": None if group is None else group.size,
         "is_held": is_held,
-        "fields": json.loads(_dumps({name: _plain(one) for name, one in record.fields.items()})),
+        "fields": json.loads(_dumps(finite(dict(record.fields)))),
     }
 
 
@@ -251,11 +289,6 @@ def _version_key(row: Mapping[str, Any]) -> _VersionKey:
 def _columns_of(rows: Iterable[Sequence[object]]) -> list[list[object]]:
     """Turn rows into columns, as `unnest` takes them."""
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _plain(value: object) -> object:
-    """Write a number that JSON has none of as the text that PostgreSQL reads it from."""
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _in_bytea(value: object) -> object:

@@ -2,9 +2,10 @@
 
 One request for each record, or for the members of a correction group, one after the other. The
 headers `webhook-id`, `webhook-timestamp` and `webhook-signature` are those of the specification
-Standard Webhooks 1.0.0, for which receivers have libraries in most languages. The id is the record
-id (of a group, its first member's): it stays the same when a request comes again after a kill or a
-lost answer, so a receiver that keeps the ids it has seen does everything once.
+Standard Webhooks 1.0.0, for which receivers have libraries in most languages. The id names what is
+told: the records of the request, and the topic whose cut they are. It stays the same when a request
+comes again after a kill or a lost answer, so a receiver that keeps the ids it has seen does
+everything once.
 """
 
 from __future__ import annotations
@@ -101,14 +102,13 @@ class Webhook(Sink[WebhookConfig]):
             return [finding_at("config.url", "webhook.no_answer", **told)]
         return ()
 
-    async def open(self) -> bool:
+    async def open(self) -> None:
         """See `Sink`."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=await self._tls() or True),
             timeout=aiohttp.ClientTimeout(total=self.config.timeout_s),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
-        return False
 
     async def close(self) -> None:
         """See `Sink`."""
@@ -133,7 +133,7 @@ class Webhook(Sink[WebhookConfig]):
         assert self._session is not None, "opened first"
         body = b'{"records":[' + b",".join(json_line(one).encode() for one in unit) + b"]}"
         headers = signed_headers(
-            self._key, str(unit[0].record_id), int(self.context.clock().timestamp()), body
+            self._key, telling_id(unit), int(self.context.clock().timestamp()), body
         )
         origin = URL(self.config.url).origin()
         try:
@@ -162,7 +162,11 @@ class Webhook(Sink[WebhookConfig]):
     def _set_aside(self, unit: Sequence[DeliveredRecord], said: str) -> None:
         """Keep what the service refuses, durably, before the next one is asked for."""
         self.context.folder.mkdir(parents=True, exist_ok=True)
-        with self.refused_file.open("a", encoding="utf-8") as file:
+        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND
+        # Why for the owner alone: a record may hold personal data.
+        with os.fdopen(os.open(self.refused_file, flags, 0o600), "a+", encoding="utf-8") as file:
+            if _is_torn(self.refused_file):
+                file.write("\n")  # what a kill cut off ends here
             for record in unit:
                 entry = {"problem": said, "record": json.loads(json_line(record))}
                 file.write(json.dumps(entry, ensure_ascii=False) + "\n")
@@ -187,6 +191,21 @@ class Webhook(Sink[WebhookConfig]):
         except ssl.SSLError as problem:
             told = {"file": self.config.ca_file, "problem": problem}
             raise DocumentError(message("http.wrong_ca", **told)) from problem
+
+
+def telling_id(unit: Sequence[DeliveredRecord]) -> str:
+    """Name what a request tells: 32 hexadecimal digits, the same for each attempt."""
+    told = [unit[0].position.topic, *(str(one.record_id) for one in unit)]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32]
+
+
+def _is_torn(file: Path) -> bool:
+    """Tell whether a file ends within a line."""
+    with file.open("rb") as opened:
+        if opened.seek(0, os.SEEK_END) == 0:
+            return False
+        opened.seek(-1, os.SEEK_END)
+        return opened.read() != b"\n"
 
 
 def signed_headers(key: bytes, own_id: str, moment_s: int, body: bytes) -> dict[str, str]:

@@ -21,7 +21,7 @@ from bus.catalogue.documents import read_documents
 from bus.catalogue.granted import granted
 from bus.catalogue.parties import BUS
 from bus.catalogue.region import parse_region
-from bus.client import DeliveredRecord, Publisher, Subscriber
+from bus.client import DeliveredRecord, KeptState, Publisher, Subscriber
 from bus.errors import DocumentError, InvariantBroken
 from bus.kafka.administration import REQUEST_TIMEOUT_S, connect_admin
 from bus.model.identifiers import DatasetCode, SystemCode
@@ -214,6 +214,71 @@ async def test_a_follower_gets_news_as_they_come(
         await publish(installation, [municipality(300)])
         await route(installation, MUNICIPALITIES_IN)
         assert (await asyncio.wait_for(coming, 10)).key == "m-300"
+
+
+def keeping(
+    installation: Installation, state: KeptState
+) -> AbstractAsyncContextManager[Subscriber]:
+    """Subscribe as a consumer that keeps its state itself."""
+
+    async def kept() -> KeptState:
+        return state
+
+    return Subscriber.open(
+        installation.cluster(PORTAL),
+        system=PORTAL,
+        dataset=MUNICIPALITIES,
+        clock=lambda: NOW,
+        follow=False,
+        reader="keeper",
+        kept=kept,
+    )
+
+
+async def test_a_consumer_that_keeps_positions_gets_what_is_behind_them_repeats_passed(
+    installation: Installation,
+) -> None:
+    await publish(installation, [municipality(number) for number in range(400, 430)])
+    await route(installation, MUNICIPALITIES_IN)
+    state = KeptState(positions={}, load=None)
+    async with keeping(installation, state) as subscriber:
+        batches = [batch async for batch in subscriber.batches()]
+    first = [record.key for batch in batches for unit in batch.units for record in unit]
+    assert {f"m-{number}" for number in range(400, 430)} <= set(first)
+    positions = dict(kept for batch in batches for kept in batch.behind.items())
+    await route(installation, MUNICIPALITIES_IN, again=True)
+    await publish(installation, [municipality(431)])
+    await route(installation, MUNICIPALITIES_IN)
+    async with keeping(installation, KeptState(positions=positions, load=None)) as subscriber:
+        more = [batch async for batch in subscriber.batches()]
+    assert [[one.key for one in unit] for batch in more for unit in batch.units] == [["m-431"]]
+    positions |= dict(kept for batch in more for kept in batch.behind.items())
+    ends = {
+        tuple(at): found[-1].offset + 1
+        for at, found in (await read_topic(installation, ACCEPTED)).items()
+    }
+    assert positions == ends
+    async with keeping(installation, KeptState(positions=positions, load=None)) as subscriber:
+        assert [batch async for batch in subscriber.batches()] == []
+
+
+@pytest.mark.parametrize(
+    ("positions", "why"),
+    [
+        ({(ACCEPTED, 0): 10**6}, "it was made anew"),
+        ({("view.municipalities.other", 0): 1}, "came from view.municipalities.other"),
+    ],
+)
+async def test_positions_that_fit_no_log_are_told(
+    installation: Installation, positions: dict[tuple[str, int], int], why: str
+) -> None:
+    async def read() -> None:
+        async with keeping(installation, KeptState(positions=positions, load=None)) as subscriber:
+            async for _ in subscriber.batches():
+                pass
+
+    with pytest.raises(DocumentError, match=why):
+        await read()
 
 
 async def test_without_an_agreement_the_systems_own_are_listed(subscribing: Open) -> None:

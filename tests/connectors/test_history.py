@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bus.client import MappedRow, SourceRow
+from bus.client import MappedRow, PublishReport, SourceRow
+from bus.errors import Unavailable
 from connectors import Context, Item, Json, Mark, Source, SourceConfig
 from connectors.kit.stand_in import StandIn, StandInDoor
 from connectors.reading import Stretch
@@ -88,3 +89,49 @@ async def test_history_asked_for_while_a_connector_runs_is_loaded_once_and_whole
     await running
     assert asked.begun == 1
     assert len(bus.view()) == ROWS
+
+
+class Failing(StandInDoor):
+    """The bus is away once, behind the last row of the history."""
+
+    has_failed = False
+
+    async def publish(self, rows: AsyncIterator[SourceRow]) -> PublishReport:
+        given = [row async for row in rows]
+        if any(row.place == f"h/{ROWS - 1}" for row in given) and not self.has_failed:
+            self.has_failed = True
+            raise Unavailable("away")
+        return await super().publish(_again(given))
+
+
+async def _again(rows: list[SourceRow]) -> AsyncIterator[SourceRow]:
+    for row in rows:
+        await asyncio.sleep(0)
+        yield row
+
+
+async def test_history_counts_as_loaded_when_its_rows_are_durable(tmp_path: Path) -> None:
+    bus, asked, stopping = StandIn(key="number", is_numbered=False), Asked(), asyncio.Event()
+    context = Context(connector="c", spool=tmp_path, clock=bus.clock, sleep=asyncio.sleep)
+    loaded: list[int] = []
+
+    def note_loaded() -> None:
+        loaded.append(len(bus.view()))
+        asked.is_asked = False
+
+    asked.is_asked = True
+    runner = Runner(
+        connector="c",
+        make_source=lambda: Endless(SourceConfig(), context),
+        door=Failing(bus, lambda cells: MappedRow(number=0, values=cells)),
+        told=Totals(),
+        stopping=stopping,
+        history=lambda _: asked._rows() if asked.is_asked else None,
+        history_loaded=note_loaded,
+    )
+    running = asyncio.ensure_future(runner.run())
+    await until(lambda: loaded or running.done())
+    stopping.set()
+    await running
+    assert loaded == [ROWS]
+    assert asked.begun == 2

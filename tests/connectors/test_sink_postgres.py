@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -19,15 +19,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import AsyncCursor
 from psycopg.errors import OperationalError
+from pydantic import ValidationError
 
 from bus.client import (
     Column,
     DeliveredBatch,
     DeliveredRecord,
     Group,
+    KeptState,
     Lane,
     Operation,
-    Partition,
     Position,
     Presence,
     RegistryCopy,
@@ -59,10 +60,11 @@ class Target:
     """A schema of its own on the twins' server."""
 
     schema: str
+    table: str = "school"
 
     @property
     def config(self) -> PostgresConfig:
-        return PostgresConfig(dsn=engine().dsn, table=f"{self.schema}.school")
+        return PostgresConfig(dsn=engine().dsn, table=f"{self.schema}.{self.table}")
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(engine().dsn, autocommit=True) as session:
@@ -91,7 +93,7 @@ async def opened(
     try:
         await sink.open()
         await sink.prepare(columns)
-        await sink.positions()
+        await sink.state()
         yield sink
     finally:
         await sink.close()
@@ -290,7 +292,8 @@ async def test_what_the_table_refuses_is_set_aside_and_stops_nothing(target: Tar
         taken = await sink.write(batch([bad], [good], pair, [nul], p0=5))
         assert (taken.records, taken.refused) == (1, 4)
     assert target.rows("SELECT key FROM school") == [("a",)]
-    assert target.rows("SELECT count(*) FROM school_versions") == [(1,)]
+    kept = target.rows("SELECT key FROM school_versions ORDER BY key")
+    assert kept == [("a",), ("b",), ("c",), ("d",)], "later versions follow from them"
     refused = target.rows("SELECT record_id, problem FROM school_refused")
     assert {record for record, _ in refused} == {one.record_id for one in (bad, *pair, nul)}
     assert any(problem.startswith("23514") for _, problem in refused)
@@ -305,7 +308,7 @@ async def test_of_two_runners_the_one_whose_partition_went_elsewhere_writes_noth
         with pytest.raises(SinkDown, match="moved on in the target"):
             await earlier.write(batch([delivered(2, key="late")], p0=1))
         await later.write(batch([delivered(1, key="b")], p0=2))
-        await earlier.positions()
+        await earlier.state()
         await earlier.write(batch([delivered(1, key="c")], p0=3))
         with pytest.raises(SinkDown, match="moved on in the target"):
             await later.write(batch([delivered(2, key="late")], p0=3))
@@ -313,11 +316,12 @@ async def test_of_two_runners_the_one_whose_partition_went_elsewhere_writes_noth
 
 
 async def test_two_sinks_of_one_schema_keep_positions_apart(target: Target) -> None:
-    async with opened(target, name="one") as one, opened(target, name="other") as other:
+    beside = replace(target, table="other")
+    async with opened(target, name="one") as one, opened(beside, name="other") as other:
         await one.write(batch([delivered(1)], p0=7))
         await other.write(batch([delivered(1)], p0=3))
-        assert dict(await one.positions()) == {(TOPIC, 0): 7}
-        assert dict(await other.positions()) == {(TOPIC, 0): 3}
+        assert await one.state() == KeptState(positions={(TOPIC, 0): 7}, load=None)
+        assert await other.state() == KeptState(positions={(TOPIC, 0): 3}, load=None)
 
 
 async def test_a_field_that_comes_gets_a_column_and_one_that_grows_a_wider_one(
@@ -331,7 +335,7 @@ async def test_a_field_that_comes_gets_a_column_and_one_that_grows_a_wider_one(
         await sink.write(batch([delivered(1, key="b", name="x", places=big, phone="1")]))
     assert target.rows("SELECT key, places, phone FROM school ORDER BY key") == [
         ("b", 2**40, "1"),
-        ("k", 1, None),
+        ("k", 1, "none"),
     ]
 
 
@@ -341,20 +345,132 @@ async def test_a_field_named_as_the_sinks_own_column_is_told(target: Target) -> 
             raise AssertionError("it must not open")
 
 
-async def test_a_target_is_new_until_it_was_written_to(target: Target) -> None:
-    assert await is_new(target)
-    assert await is_new(target), "made is not written to"
+async def test_how_far_a_load_is_stands_with_its_page_and_a_second_runner_goes_on_from_it(
+    target: Target,
+) -> None:
+    page = DeliveredBatch(units=[[delivered(1, key="a")]], behind={}, load="page 1")
+    last = DeliveredBatch(units=(), behind={(TOPIC, 0): 5, (TOPIC, 1): 0}, load="live")
+    async with opened(target) as first, opened(target) as second:
+        assert await second.state() == KeptState(positions={}, load=None)
+        await first.write(page)
+        with pytest.raises(SinkDown, match="moved on in the target"):
+            await second.write(page)
+        assert await second.state() == KeptState(positions={}, load="page 1")
+        await second.write(last)
+        live = KeptState(positions={(TOPIC, 0): 5, (TOPIC, 1): 0}, load="live")
+        assert await first.state() == live
+    async with opened(target) as again:
+        assert await again.state() == live
+
+
+async def test_a_sink_whose_table_was_dropped_or_is_another_begins_anew(target: Target) -> None:
     async with opened(target) as sink:
-        await sink.write(batch())
-    assert not await is_new(target)
+        await sink.write(replace(batch([delivered(1)], p0=1), load="live"))
+    elsewhere = replace(target, table="other")
+    async with opened(elsewhere) as sink:
+        assert await sink.state() == KeptState(positions={}, load=None)
+        await sink.write(replace(batch([delivered(1)], p0=1), load="live"))
+    elsewhere.rows("DROP TABLE other, other_versions, other_refused")
+    async with opened(elsewhere) as sink:
+        assert await sink.state() == KeptState(positions={}, load=None)
 
 
-async def is_new(target: Target) -> bool:
-    sink = Postgres(target.config, CONTEXT)
-    try:
-        return await sink.open()
-    finally:
-        await sink.close()
+async def test_a_table_of_somebody_else_is_left_as_it_is(target: Target) -> None:
+    target.rows("CREATE TABLE school (key text PRIMARY KEY, places smallint)")
+    with pytest.raises(DocumentError, match="no sink made"):
+        async with opened(target):
+            raise AssertionError("it must not open")
+    types = "SELECT data_type FROM information_schema.columns WHERE table_name = 'school'"
+    types += f" AND table_schema = '{target.schema}' ORDER BY 1"
+    assert target.rows(types) == [("smallint",), ("text",)]
+
+
+async def test_one_table_holds_one_dataset_of_one_sink(target: Target) -> None:
+    async with opened(target):
+        for other in (
+            replace(CONTEXT, connector="second"),
+            replace(CONTEXT, dataset="municipalities"),
+        ):
+            sink = Postgres(target.config, other)
+            try:
+                with pytest.raises(DocumentError, match="sink copy writes dataset"):
+                    await sink.open()
+            finally:
+                await sink.close()
+
+
+async def test_sinks_that_start_together_make_their_tables_together(target: Target) -> None:
+    async def start(number: int) -> None:
+        async with opened(replace(target, table=f"t{number}"), name=f"sink-{number}"):
+            pass
+
+    await asyncio.gather(*(start(number) for number in range(12)))
+    assert target.rows("SELECT count(*) FROM bus_sinks") == [(12,)]
+
+
+async def test_a_member_that_waits_is_kept_though_the_group_began_with_one_that_was_known(
+    target: Target,
+) -> None:
+    known = delivered(1, key="a")
+    waits = delivered(2, Operation.CORRECT, delivered(1, key="b").record_id, "b")
+    pair = grouped([known, waits])
+    async with opened(target) as sink:
+        await sink.write(batch([known], pair))
+        await sink.write(batch([delivered(3, Operation.CORRECT, waits.record_id, "b")]))
+        await sink.write(batch([delivered(1, key="b")]))
+    assert target.rows("SELECT key, version FROM school ORDER BY key") == [("a", 1), ("b", 3)]
+
+
+async def test_an_entry_whose_row_was_refused_comes_right_with_its_next_version(
+    target: Target,
+) -> None:
+    async with opened(target) as sink:
+        target.rows("ALTER TABLE school ADD UNIQUE (name)")
+        a = delivered(1, key="a", name="one", places=1)
+        b = delivered(1, key="b", name="two", places=1)
+        await sink.write(batch([a], [b]))
+        swapped = delivered(2, Operation.CORRECT, a.record_id, "a", name="two", places=2)
+        taken = await sink.write(batch([swapped], p0=1))
+        assert (taken.records, taken.refused) == (0, 1)
+        third = delivered(3, Operation.CORRECT, swapped.record_id, "a", name="three", places=3)
+        assert (await sink.write(batch([third], p0=2))).refused == 0
+    assert target.rows("SELECT version, name FROM school WHERE key = 'a'") == [(3, "three")]
+
+
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "CREATE FUNCTION {0}.no() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN IF new.places > 99 THEN RAISE 'too many'; END IF; RETURN new; END $$;"
+        " CREATE TRIGGER no BEFORE INSERT ON {0}.school FOR EACH ROW EXECUTE FUNCTION {0}.no()",
+        "CREATE INDEX ON {0}.school (repeat(name, 3000))",
+        "ALTER TABLE {0}.school ADD CONSTRAINT few CHECK (places < 100)",
+    ],
+    ids=["trigger", "index", "constraint"],
+)
+async def test_whatever_guard_its_owner_set_one_record_stops_no_other(
+    target: Target, guard: str
+) -> None:
+    async with opened(target) as sink:
+        target.rows(guard.format(target.schema))
+        random_name = "".join(chr(97 + (n * n * 7919) % 26) for n in range(400))
+        bad = delivered(1, key="b", name=random_name, places=100)
+        good = delivered(1, key="a", name="", places=1)
+        taken = await sink.write(batch([bad], [good], p0=2))
+    assert (taken.records, taken.refused) == (1, 1)
+    assert target.rows("SELECT key FROM school") == [("a",)]
+
+
+async def test_a_column_that_can_not_be_widened_is_told_as_it_is(target: Target) -> None:
+    async with opened(target) as sink:
+        target.rows("CREATE VIEW of_places AS SELECT places FROM school")
+        del sink
+    with pytest.raises(DocumentError, match="used by a view"):
+        async with opened(target, (column("places", "bigint"),)):
+            raise AssertionError("it must not open")
+    with pytest.raises(DocumentError, match="column places is integer, and the contract needs"):
+        async with opened(target, (column("places", "date"),)):
+            raise AssertionError("it must not open")
 
 
 async def test_check_tells_a_schema_that_is_not_there_or_not_ours(target: Target) -> None:
@@ -367,10 +483,14 @@ async def test_check_tells_a_schema_that_is_not_there_or_not_ours(target: Target
         await Postgres(down, CONTEXT).check()
 
 
-def test_a_password_in_the_dsn_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ValueError, match="a setting of its own") as told:
-        PostgresConfig(dsn="host=h password=s3cret", table="a.b")
-    assert "s3cret" not in str(told.value)
+@pytest.mark.parametrize(
+    "dsn",
+    ["host=h password=s3cret", "host=h sslpassword=s3cret", "postgresql://u:s3cr%zzet@h/d"],
+)
+def test_a_password_in_the_dsn_is_refused_and_not_repeated(dsn: str) -> None:
+    with pytest.raises(ValidationError, match=r"config\.password|no connection string") as told:
+        PostgresConfig(dsn=dsn, table="a.b")
+    assert "s3cr" not in str(told.value)
 
 
 async def test_reading_positions_waits_for_the_batch_that_is_being_written(
@@ -380,17 +500,17 @@ async def test_reading_positions_waits_for_the_batch_that_is_being_written(
         inside, go_on = asyncio.Event(), asyncio.Event()
         original = sink._move
 
-        async def slow(behind: Mapping[Partition, int]) -> None:
-            await original(behind)
+        async def slow(given: DeliveredBatch) -> None:
+            await original(given)
             inside.set()
             await go_on.wait()
 
         monkeypatch.setattr(sink, "_move", slow)
         writing = asyncio.create_task(sink.write(batch([delivered(1)], p0=9)))
         await inside.wait()
-        asking = asyncio.create_task(sink.positions())
+        asking = asyncio.create_task(sink.state())
         await asyncio.sleep(0.05)
         assert not asking.done()
         go_on.set()
         await writing
-        assert await asking == {(TOPIC, 0): 9}
+        assert (await asking).positions == {(TOPIC, 0): 9}

@@ -18,7 +18,7 @@ from pydantic import SecretStr, ValidationError
 
 from bus.client import DeliveredBatch, DeliveredRecord, Group
 from connectors.sink import SinkContext, SinkDown, Taken
-from connectors.sinks.webhook import Webhook, WebhookConfig
+from connectors.sinks.webhook import Webhook, WebhookConfig, telling_id
 from tests.connectors.test_sink_postgres import delivered
 
 KEY = bytes(range(32))
@@ -98,10 +98,18 @@ async def test_each_record_is_told_by_a_signed_request_in_order(
     ]
     assert await sink.write(batch([first], [second], pair)) == Taken(records=4)
     assert receiver.got == [
-        (first.record_id, ["a"]),
-        (second.record_id, ["b"]),
-        (pair[0].record_id, ["a", "b"]),
+        (telling_id([first]), ["a"]),
+        (telling_id([second]), ["b"]),
+        (telling_id(pair), ["a", "b"]),
     ]
+
+
+def test_an_id_names_what_is_told_and_not_one_record_of_it() -> None:
+    first, second = delivered(1, key="a"), delivered(1, key="b")
+    in_a_view = replace(first, position=replace(first.position, topic="view.schools"))
+    tellings = [[first], [second], [first, second], [in_a_view]]
+    assert len({telling_id(one) for one in tellings}) == len(tellings)
+    assert telling_id([first]) == telling_id([replace(first, fields={})])
 
 
 async def test_what_the_service_refuses_is_kept_and_the_next_one_follows(
@@ -116,6 +124,12 @@ async def test_what_the_service_refuses_is_kept_and_the_next_one_follows(
     (line,) = sink.refused_file.read_text(encoding="utf-8").splitlines()
     kept = json.loads(line)
     assert (kept["problem"], kept["record"]["key"]) == ("422 no such school", "a")
+    assert sink.refused_file.stat().st_mode & 0o077 == 0
+    with sink.refused_file.open("a") as torn:
+        torn.write('{"problem": "cut')
+    receiver.answers = [(422, {}, "again")]
+    await sink.write(batch([bad]))
+    assert json.loads(sink.refused_file.read_text().splitlines()[-1])["problem"] == "422 again"
 
 
 @pytest.mark.parametrize("status", [301, 302, 401, 403, 404, 408, 410, 429, 500, 503])
@@ -131,7 +145,7 @@ async def test_any_other_answer_is_a_fault_and_the_record_comes_again_under_its_
         await sink.write(batch([first], [second]))
     assert told.value.retry_after_s == (None if status in {301, 302} else 7.0)
     await sink.write(batch([first], [second]))  # the bus gives what was not taken again
-    ids = [first.record_id, first.record_id, second.record_id]
+    ids = [telling_id([one]) for one in (first, first, second)]
     assert [own for own, _ in receiver.got] == ids
     assert not sink.refused_file.exists()
 

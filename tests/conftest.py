@@ -29,6 +29,8 @@ ENGINE_ROOMS = {
     "gateway": "gateway",
     "foreign": "foreign",
     "local": "local",
+    "test_alerts_live": "alerts",
+    "test_runbooks_live": "alerts",
 }
 """Room, or one file of a room without engines → group, the longest first."""
 HALF_OF_FLOW = {

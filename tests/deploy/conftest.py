@@ -1,10 +1,13 @@
-"""The monitoring tools that alerts are tested with."""
+"""The monitoring tools that alerts are tested with, and a bus for them to watch."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.deploy.tools import PACKAGES, Tools, find_tools
+from tests.flow.conftest import enrolled, home, installation
+
+__all__ = ["enrolled", "home", "installation"]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,173 @@
+"""Prometheus and Alertmanager as they stand in deploy/prometheus, hurried, beside a live bus."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from bus.observe.report import targets_folder
+from tests.deploy.alerting import alertmanager, call, free_port, until_ready
+from tests.deploy.rules import FOLDER, RULE_FILES
+from tests.deploy.tools import Tools
+
+HURRY: Final = 30
+"""By so much shorter are waits of rules and routes: one minute is two seconds."""
+SCRAPE_S: Final = 2
+_WAITS: Final = frozenset(
+    {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "repeat_interval"}
+)
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def hurried(content: Any) -> Any:  # noqa: ANN401 - YAML
+    """Shorten every wait of a document, and leave the windows that rules look at."""
+    match content:
+        case dict():
+            return {
+                key: _shorter(value) if key in _WAITS else hurried(value)
+                for key, value in content.items()
+            }
+        case list():
+            return [hurried(one) for one in content]
+        case _:
+            return content
+
+
+def _shorter(wait: str) -> str:
+    return f"{int(wait[:-1]) * _UNITS_S[wait[-1]] * 1000 // HURRY}ms"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One alert of one letter."""
+
+    receiver: str
+    alert: str
+    status: str
+    role: str
+    instance: str
+    """Empty where an alert is not about one."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Watched:
+    """What the two processes are asked, and what people were told."""
+
+    prometheus: str
+    """Address."""
+    told: list[Told] = field(default_factory=list)
+
+    def up(self) -> dict[str, float]:
+        """Instances that Prometheus knows, and whether they answer."""
+        found = call(f"{self.prometheus}/api/v1/query?query=up")["data"]["result"]
+        return {one["metric"]["instance"]: float(one["value"][1]) for one in found}
+
+    def open(self) -> list[Told]:
+        """Alerts that people were told of last as firing."""
+        last = {(one.alert, one.role, one.instance): one for one in self.told}
+        return [one for one in last.values() if one.status == "firing"]
+
+    def firing(self) -> set[str]:
+        """Alerts that fire now, whoever is told."""
+        found = call(f"{self.prometheus}/api/v1/alerts")["data"]["alerts"]
+        return {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
+
+
+@contextmanager
+def watched(tools: Tools, home: Path, folder: Path) -> Iterator[Watched]:
+    """Watch the workers of a home for the time of a block."""
+    found = Watched(prometheus=f"http://127.0.0.1:{free_port()}")
+    with (
+        _receiving(found.told) as receiver,
+        alertmanager(tools, folder, _routes(folder, receiver)) as told_by,
+        (folder / "prometheus.log").open("wb") as log,
+        subprocess.Popen(
+            [
+                tools.prometheus,
+                f"--config.file={_configuration(folder, home, told_by)}",
+                f"--storage.tsdb.path={folder / 'series'}",
+                f"--web.listen-address={found.prometheus.removeprefix('http://')}",
+                "--rules.alert.resend-delay=2s",
+            ],
+            stdout=log,
+            stderr=log,
+        ) as process,
+    ):
+        try:
+            until_ready(found.prometheus, process)
+            yield found
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def _configuration(folder: Path, home: Path, told_by: str) -> Path:
+    content = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
+    content["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
+    content["alerting"]["alertmanagers"] = [
+        {"static_configs": [{"targets": [told_by.removeprefix("http://")]}]}
+    ]
+    (job,) = content["scrape_configs"]
+    (discovered,) = job["file_sd_configs"]
+    discovered |= {"files": [f"{targets_folder(home)}/*.json"], "refresh_interval": "1s"}
+    for name in RULE_FILES:
+        rules = hurried(yaml.safe_load((FOLDER / name).read_text("utf-8")))
+        (folder / name).write_text(yaml.safe_dump(rules, allow_unicode=True), encoding="utf-8")
+    file = folder / "prometheus.yml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
+
+
+def _routes(folder: Path, receiver: str) -> Path:
+    content = hurried(yaml.safe_load((FOLDER / "alertmanager.yml").read_text("utf-8")))
+    content["receivers"] = [
+        {"name": one["name"], "webhook_configs": [{"url": f"{receiver}/{one['name']}"}]}
+        for one in content["receivers"]
+    ]
+    del content["templates"]
+    file = folder / "alertmanager.yml"
+    file.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return file
+
+
+@contextmanager
+def _receiving(told: list[Told]) -> Iterator[str]:
+    """Take letters on loopback for the time of a block; give the address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            letter = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            told.extend(
+                Told(
+                    receiver=self.path.removeprefix("/"),
+                    alert=one["labels"]["alertname"],
+                    status=one["status"],
+                    role=one["labels"].get("role", ""),
+                    instance=one["labels"].get("instance", ""),
+                )
+                for one in letter["alerts"]
+            )
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Be quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=[0.1], daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -12,6 +13,8 @@ from bus.local import read_engines
 from bus.local.layout import Layout
 from bus.supervise.role import Role
 from bus.wiring import Installation
+from tests.deploy.rules import groups
+from tests.deploy.test_rules import metrics_in
 from tests.deploy.tools import Tools
 from tests.deploy.watched import HURRY, SCRAPE_S, Told, watched
 from tests.flow import path
@@ -21,6 +24,12 @@ STALLED_AFTER_S = 10
 KEPT_S = 300 / HURRY
 """For how long an alert is kept up when its cause is no more to be seen."""
 WAIT_S = 60.0
+_TOLD_LATER = re.compile(
+    # by other processes,
+    r"bus_(connector|gateway|rights)_"
+    # and where there is something to tell
+    r"|bus_(law_|quarantine_open_oldest_|key_expiry_|dataset_last_event_)"
+)
 
 
 async def until(true: Callable[[], bool]) -> None:
@@ -53,6 +62,14 @@ def links_of(installation: Installation) -> KafkaLinks:
     )
 
 
+def named_by_workers() -> set[str]:
+    """Series that rules go by and that workers export from the start: a typo in one is silence."""
+    named = {
+        name for group in groups() for rule in group["rules"] for name in metrics_in(rule["expr"])
+    }
+    return {name for name in named if name.startswith("bus_") and not _TOLD_LATER.match(name)}
+
+
 def operator_told(alert: str, status: str, instance: str) -> Told:
     return Told(
         receiver="operator-urgent",
@@ -76,11 +93,12 @@ async def test_a_worker_that_dies_ill_is_told_once_as_dead_and_not_as_well_again
             )
             folder = installation.home / "run/metrics"
             await until(lambda: len(list(folder.glob("*-0.json"))) == len(Role))
-            watch = others.enter_context(watched(tools, installation.home, tmp_path))
-            await until(lambda: [*watch.up().values()] == [1.0] * len(Role))
-            # Hurried rules miss workers before the first scrape.
-            await until(lambda: not watch.firing() and not watch.open())
+            watch = await asyncio.to_thread(
+                others.enter_context, watched(tools, installation.home, tmp_path)
+            )
             enforce = next(name for name in watch.up() if name.endswith("/enforce-0"))
+
+            await until(lambda: named_by_workers() <= watch.names())
 
             links.apply(HoldProduce())
             await path.publish(installation, path.rows("held-back", 50))
@@ -94,8 +112,7 @@ async def test_a_worker_that_dies_ill_is_told_once_as_dead_and_not_as_well_again
             # Long enough for what only the dead worker told to end, and for a letter about it.
             await asyncio.sleep(KEPT_S + 3 * SCRAPE_S)
             assert "WorkerIll" not in await asyncio.to_thread(watch.firing)
-            assert watch.told[before:].count(dead) == 1
-            assert {one.alert for one in watch.told[before:]} == {"TargetDown"}
+            assert watch.told[before:] == [dead]
 
             links.lift()
             with path.worker(installation, Role.ENFORCE, through(links, installation)):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,7 @@ from typing import Any, Final
 import yaml
 
 from bus.observe.report import targets_folder
-from tests.deploy.alerting import alertmanager, call, free_port, until_ready
+from tests.deploy.alerting import START_S, alertmanager, call, free_port, until_ready
 from tests.deploy.rules import FOLDER, RULE_FILES
 from tests.deploy.tools import Tools
 
@@ -71,10 +73,9 @@ class Watched:
         found = call(f"{self.prometheus}/api/v1/query?query=up")["data"]["result"]
         return {one["metric"]["instance"]: float(one["value"][1]) for one in found}
 
-    def open(self) -> list[Told]:
-        """Alerts that people were told of last as firing."""
-        last = {(one.alert, one.role, one.instance): one for one in self.told}
-        return [one for one in last.values() if one.status == "firing"]
+    def names(self) -> set[str]:
+        """Names of all series that were scraped or recorded."""
+        return set(call(f"{self.prometheus}/api/v1/label/__name__/values")["data"])
 
     def firing(self) -> set[str]:
         """Alerts that fire now, whoever is told."""
@@ -86,32 +87,48 @@ class Watched:
 def watched(tools: Tools, home: Path, folder: Path) -> Iterator[Watched]:
     """Watch the workers of a home for the time of a block."""
     found = Watched(prometheus=f"http://127.0.0.1:{free_port()}")
+    configuration = folder / "prometheus.yml"
     with (
         _receiving(found.told) as receiver,
         alertmanager(tools, folder, _routes(folder, receiver)) as told_by,
         (folder / "prometheus.log").open("wb") as log,
-        subprocess.Popen(
+    ):
+        content = _configured(folder, home, told_by)
+        # Without rules at first: hurried ones would miss the workers before they are found.
+        configuration.write_text(yaml.safe_dump({**content, "rule_files": []}), encoding="utf-8")
+        with subprocess.Popen(
             [
                 tools.prometheus,
-                f"--config.file={_configuration(folder, home, told_by)}",
+                f"--config.file={configuration}",
                 f"--storage.tsdb.path={folder / 'series'}",
                 f"--web.listen-address={found.prometheus.removeprefix('http://')}",
                 "--rules.alert.resend-delay=2s",
             ],
             stdout=log,
             stderr=log,
-        ) as process,
-    ):
-        try:
-            until_ready(found.prometheus, process)
-            yield found
-        finally:
-            process.terminate()
-            process.wait(30)
+        ) as process:
+            try:
+                until_ready(found.prometheus, process)
+                announced = len(list(targets_folder(home).glob("*.json")))
+                _until(lambda: [*found.up().values()] == [1.0] * announced)
+                configuration.write_text(yaml.safe_dump(content), encoding="utf-8")
+                process.send_signal(signal.SIGHUP)
+                _until(lambda: bool(call(f"{found.prometheus}/api/v1/rules")["data"]["groups"]))
+                yield found
+            finally:
+                process.terminate()
+                process.wait(30)
 
 
-def _configuration(folder: Path, home: Path, told_by: str) -> Path:
-    content = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
+def _until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + START_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _configured(folder: Path, home: Path, told_by: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
     content["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
     content["alerting"]["alertmanagers"] = [
         {"static_configs": [{"targets": [told_by.removeprefix("http://")]}]}
@@ -122,9 +139,7 @@ def _configuration(folder: Path, home: Path, told_by: str) -> Path:
     for name in RULE_FILES:
         rules = hurried(yaml.safe_load((FOLDER / name).read_text("utf-8")))
         (folder / name).write_text(yaml.safe_dump(rules, allow_unicode=True), encoding="utf-8")
-    file = folder / "prometheus.yml"
-    file.write_text(yaml.safe_dump(content), encoding="utf-8")
-    return file
+    return content
 
 
 def _routes(folder: Path, receiver: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,7 @@ import pytest
 import yaml
 
 from tests.deploy.alerting import CONFIG, START_S, alertmanager, call
-from tests.deploy.rules import AUDIENCES, SEVERITIES, alerts
+from tests.deploy.rules import AUDIENCES, FOLDER, SEVERITIES, alerts
 from tests.deploy.tools import Tools
 
 URGENT = {"operator", "security", "connector"}
@@ -101,6 +102,45 @@ def held_back(url: str, firing: Sequence[Labels]) -> list[str]:
         call(f"{url}/api/v2/alerts", over)
 
 
+def test_a_letter_says_it_in_both_languages_and_what_to_do(tools: Tools, tmp_path: Path) -> None:
+    firing = next(alert for alert in alerts() if alert.name == "LagHigh")
+    over = next(alert for alert in alerts() if alert.name == "TargetDown")
+    begun, ended = "2026-11-30T10:00:00Z", "2026-11-30T11:00:00Z"
+    letter = {
+        "status": "firing",
+        "alerts": [
+            {
+                "status": status,
+                "labels": {"alertname": alert.name, **alert.labels},
+                "annotations": alert.annotations,
+                "startsAt": begun,
+                "endsAt": ended,
+            }
+            for alert, status in ((firing, "firing"), (over, "resolved"))
+        ],
+    }
+    (tmp_path / "letter.json").write_text(json.dumps(letter), encoding="utf-8")
+    texts = ('{{ template "bus.subject" . }}', '{{ template "bus.text" . }}')
+    subject, body = (
+        subprocess.run(
+            [
+                *(tools.amtool, "template", "render", "--template.text", text),
+                *("--template.glob", FOLDER / "alertmanager.tmpl"),
+                *("--template.data", tmp_path / "letter.json"),
+            ],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for text in texts
+    )
+    assert subject.strip() == f"[1] {firing.annotations['summary_ru']}"
+    assert "2026-11-30 10:00 UTC" in body
+    for alert in (firing, over):
+        assert all(words in body for words in alert.annotations.values())
+    assert body.index("ТРЕВОГА / FIRING: LagHigh") < body.index("ОТБОЙ / RESOLVED: TargetDown")
+
+
 def labels_of(name: str, **more: str) -> Labels:
     """An alert as the rules give it."""
     found = next(alert for alert in alerts() if alert.name == name)
@@ -143,6 +183,12 @@ def test_a_dead_connector_holds_back_its_own_alerts_and_no_other_connectors(runn
     own = labels_of("ConnectorDown", role="connector", instance="h/connector-schools")
     other = labels_of("ConnectorSilent", role="connector", instance="h/connector-meals")
     assert held_back(running, [gone, own, other]) == ["ConnectorDown"]
+
+
+def test_it_runs_without_a_warning(tools: Tools, tmp_path: Path) -> None:
+    with alertmanager(tools, tmp_path):
+        pass
+    assert "level=warn" not in (tmp_path / "alertmanager.log").read_text("utf-8")
 
 
 def test_without_a_dead_process_nothing_is_held_back(running: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -10,20 +12,37 @@ from typer.testing import CliRunner
 from bus.cli.main import app
 from bus.wiring import Installation
 from tests.deploy.runbooks import PAGES, commands
+from tests.factories import ROOT
 
 LOOKS = sorted(
     {
         command
         for page in PAGES
         for command in commands(page, "What to look at")
-        # A connector's document is its own host's; an agency's inbox is asked of a gateway.
-        if not command.startswith(("bus connector ", "bus request inbox "))
+        # An agency's inbox is asked of a gateway; `schools` reads changes of a database.
+        if not (command.startswith("bus request inbox ") or command.endswith(" schools"))
     }
 )
+CONNECTOR = """\
+connector: schools-folder
+source: folder
+system: edu-registry
+dataset: educational-institutions
+config:
+  folder: {folder}
+  files: ["*.csv"]
+  when_done: move
+"""
 
 
 @pytest.mark.parametrize("command", LOOKS)
-def test_a_command_to_look_with_shows_something(installation: Installation, command: str) -> None:
+def test_a_command_to_look_with_shows_something(
+    installation: Installation, tmp_path: Path, command: str
+) -> None:
+    documents = installation.home / "connectors"
+    documents.mkdir(exist_ok=True)
+    content = CONNECTOR.format(folder=shutil.copytree(ROOT / "docs/examples", tmp_path / "exports"))
+    (documents / "schools-folder.yaml").write_text(content, encoding="utf-8")
     _, *arguments = shlex.split(command)
     runner = CliRunner(env={"BUS_HOME": str(installation.home), "COLUMNS": "200"})
     looked = runner.invoke(app, [*arguments])

@@ -35,6 +35,15 @@ class Told(Protocol):
     def stretch(self, report: PublishReport, position: Json) -> None:
         """Rows are durable, and the position behind them is kept."""
 
+    def kept(self) -> None:
+        """A position is kept that was not before."""
+
+    def ended(self, took_s: float) -> None:
+        """One reading of the source has come to its end, with all of its rows durable."""
+
+    def held(self, log_bytes: int) -> None:
+        """The source keeps so much log for the connector."""
+
     def down(self, problem: Unavailable, pause: float) -> None:
         """Source or bus do not answer; another attempt follows after a pause, seconds."""
 
@@ -55,6 +64,15 @@ class Totals:
         self.sent += report.sent
         self.repeats += report.repeats
         self.unreadable += report.unreadable
+
+    def kept(self) -> None:
+        """Count nothing."""
+
+    def ended(self, took_s: float) -> None:
+        """Count nothing."""
+
+    def held(self, log_bytes: int) -> None:
+        """Count nothing."""
 
     def down(self, problem: Unavailable, pause: float) -> None:  # noqa: ARG002 - see Told
         """Count."""
@@ -144,7 +162,7 @@ class Runner:
             connector=self.connector,
             stretch=self.stretch,
         )
-        kept_at_s = time()
+        began_s = kept_at_s = time()
         try:
             while not reading.has_ended and not self.stopping.is_set():
                 reading.past = self._history_asked(source)
@@ -157,6 +175,8 @@ class Runner:
                     kept_at_s = time()
                 self._moved = self._moved or report.rows > 0
                 self.told.stretch(report, self.door.position)
+            if reading.has_ended:
+                self.told.ended(time() - began_s)
         finally:
             await reading.close()
 
@@ -178,6 +198,7 @@ class Runner:
         if reading.may_be_kept and reading.position != self.door.position:
             await self.door.keep(reading.position)
             await source.acked(reading.position)
+            self.told.kept()
 
 
 async def _wait(stopping: asyncio.Event, seconds: float) -> None:

@@ -87,6 +87,7 @@ class Work:
             spool=self.workplace.spool,
             clock=self.clock,
             sleep=self._sleep,
+            held=self.told.held,
         )
         return self.connector.source(self.connector.config, context)
 

@@ -162,6 +162,8 @@ class Context:
     """Wait so many seconds; ends early when the runner stops."""
     progress: Callable[[int, int | None], None] = lambda done, total: None  # noqa: ARG005
     """Tell how much is read, of how much; None: that is not known."""
+    held: Callable[[int], None] = lambda log_bytes: None  # noqa: ARG005
+    """Tell how many bytes of its log the source keeps for this connector."""
 
 
 ConfigT = TypeVar("ConfigT", bound=SourceConfig)

@@ -1,4 +1,4 @@
-"""What a worker says of itself on `/healthz`, and where it is found."""
+"""What a worker says of itself on `/healthz`, and where it and other metrics are found."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from bus.local.private_files import READABLE_FILE, write_file
 from bus.observe.health import Problem
 
 ANSWER_TIMEOUT_S: Final = 3.0
+CONNECTOR: Final = "connector"
+"""Role of a connector that runs here."""
 _UNHEALTHY: Final = 503
 _DIRECT: Final = build_opener(ProxyHandler({}))
 """Past whatever proxy the environment names: the worker is on this host."""
@@ -71,10 +73,17 @@ def targets_folder(home: Path) -> Path:
 
 
 @contextmanager
-def announced(home: Path, *, role: str, slot: int, host: str, port: int) -> Iterator[None]:
-    """Say in a file where a worker is found; a worker that is killed leaves it, and is down.
+def announced(home: Path, *, role: str, slot: int | str, host: str, port: int) -> Iterator[None]:
+    """Say in a file where metrics are found; a process that is killed leaves it, and is down.
 
     The label `instance` keeps its name though the port changes with each start.
+
+    Args:
+        home: Of the installation.
+        role: Of a worker, or `CONNECTOR`.
+        slot: Number of the worker within its role, or the connector's name.
+        host: Of this machine.
+        port: Of the page, on loopback.
     """
     path = targets_folder(home) / f"{role}-{slot}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -88,14 +97,19 @@ def announced(home: Path, *, role: str, slot: int, host: str, port: int) -> Iter
 
 
 def announced_targets(home: Path) -> tuple[Target, ...]:
-    """Find the workers of this host that run, or that ended without saying so."""
+    """Find the workers of this host that run, or that ended without saying so.
+
+    Gateway and keeper are among them. Connectors are not: they have metrics, and no `/healthz`.
+    """
     found = []
     for path in sorted(targets_folder(home).glob("*.json")):
         try:
-            address = json.loads(path.read_text(encoding="utf-8"))[0]["targets"][0]
+            (announcement,) = json.loads(path.read_text(encoding="utf-8"))
+            address, role = announcement["targets"][0], announcement["labels"]["role"]
         except (OSError, ValueError, LookupError, TypeError):
             continue  # removed a moment ago, or not ours
-        found.append(Target(name=path.stem, address=str(address)))
+        if role != CONNECTOR:
+            found.append(Target(name=path.stem, address=str(address)))
     return tuple(found)
 
 

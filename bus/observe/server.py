@@ -24,13 +24,17 @@ _POLL_S: Final = 0.1
 
 
 @contextmanager
-def serving(registry: CollectorRegistry, report: Callable[[], WorkerReport]) -> Iterator[int]:
-    """Serve until the block ends; give the port, which the system chooses.
+def serving(
+    registry: CollectorRegistry, report: Callable[[], WorkerReport] | None, port: int = 0
+) -> Iterator[int]:
+    """Serve until the block ends; give the port.
 
     Args:
         registry: What `/metrics` shows, in Prometheus' text or, where asked for, OpenMetrics.
-        report: What `/healthz` shows; called in the server's threads.
+        report: What `/healthz` shows; called in the server's threads. None: there is no such page.
+        port: 0: the system chooses one.
     """
+    pages = "/metrics" if report is None else "/metrics and /healthz"
 
     class Handler(BaseHTTPRequestHandler):
         timeout = REQUEST_TIMEOUT_S
@@ -40,14 +44,13 @@ def serving(registry: CollectorRegistry, report: Callable[[], WorkerReport]) -> 
             if path == "/metrics":
                 encoder, content_type = choose_encoder(self.headers.get("Accept", ""))
                 self._answer(HTTPStatus.OK, content_type, encoder(registry))
-            elif path == "/healthz":
+            elif path == "/healthz" and report is not None:
                 now = report()
                 status = HTTPStatus.OK if now.is_healthy else HTTPStatus.SERVICE_UNAVAILABLE
                 self._answer(status, "application/json", REPORT.dump_json(now))
             else:
-                self._answer(
-                    HTTPStatus.NOT_FOUND, "text/plain", b"there are /metrics and /healthz\n"
-                )
+                told = f"here is {pages}\n".encode()
+                self._answer(HTTPStatus.NOT_FOUND, "text/plain", told)
 
         def _answer(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
             self.send_response(status)
@@ -59,7 +62,7 @@ def serving(registry: CollectorRegistry, report: Callable[[], WorkerReport]) -> 
         def log_message(self, *_: object) -> None:
             """Be quiet: a scrape every few seconds is no happening."""
 
-    server = ThreadingHTTPServer((HOST, 0), Handler)
+    server = ThreadingHTTPServer((HOST, port), Handler)
     server.daemon_threads = True
     thread = threading.Thread(
         target=server.serve_forever, args=[_POLL_S], name="metrics", daemon=True

@@ -17,6 +17,7 @@ from bus.client import DeliveredBatch, Kept, Subscriber
 from bus.errors import Unavailable
 from bus.model.identifiers import DatasetCode, SystemCode
 from connectors.cli.composing import documents_folder
+from connectors.cli.page import page_of
 from connectors.delivering import Delivery, Totals
 from connectors.documents import SinkConnector
 from connectors.metrics import SinkMetrics
@@ -40,21 +41,23 @@ def folder_of(connector: SinkConnector) -> Path:
     return documents_folder() / connector.name
 
 
-async def deliver(connector: SinkConnector, *, once: bool, registry: CollectorRegistry) -> Totals:
+async def deliver(connector: SinkConnector, *, once: bool, metrics_port: int | None) -> Totals:
     """Run a sink until it is ended, or with `once` until the bus has nothing more."""
-    totals, stopping = Totals(), asyncio.Event()
+    totals, stopping, registry = Totals(), asyncio.Event(), CollectorRegistry()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=talk, transient=True) as bar:
-        await Delivery(
-            connector=connector.name,
-            make_sink=lambda: sink_of(connector),
-            subscribe=_Subscribing(connector),
-            told=_All(totals, SinkMetrics(registry, connector.name), bar, connector.name),
-            stopping=stopping,
-        ).run(follow=not once)
+    metrics, home = SinkMetrics(registry, connector.name), installation().home
+    async with page_of(connector.name, registry, home=home, port=metrics_port):
+        with Progress(*columns, console=talk, transient=True) as bar:
+            await Delivery(
+                connector=connector.name,
+                make_sink=lambda: sink_of(connector),
+                subscribe=_Subscribing(connector),
+                told=_All(totals, metrics, bar, connector.name),
+                stopping=stopping,
+            ).run(follow=not once)
     return totals
 
 

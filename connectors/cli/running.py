@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from bus.cli.context import language, now
+from bus.cli.context import installation, language, now
 from bus.cli.output import JsonOption, print_json, results, talk
 from bus.client import PublishReport
 from bus.errors import Unavailable
@@ -24,6 +22,7 @@ from connectors.cli.composing import (
     workplace_of,
 )
 from connectors.cli.delivering import deliver
+from connectors.cli.page import page_of
 from connectors.documents import Connector, SinkConnector
 from connectors.metrics import ConnectorMetrics
 from connectors.runner import Totals
@@ -40,7 +39,12 @@ def run(
         bool, typer.Option("--once", help="End when the source has nothing more.")
     ] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve metrics on this port of loopback.")
+        int | None,
+        typer.Option(
+            min=1,
+            max=65535,
+            help="Serve metrics on this port of loopback; left out: the system chooses one.",
+        ),
     ] = None,
     json: JsonOption = False,
 ) -> None:
@@ -75,29 +79,12 @@ def run(
 def _run_sink(
     connector: SinkConnector, *, once: bool, metrics_port: int | None, json: bool
 ) -> None:
-    registry = CollectorRegistry()
-    with _served(registry, metrics_port):
-        totals = asyncio.run(deliver(connector, once=once, registry=registry))
+    totals = asyncio.run(deliver(connector, once=once, metrics_port=metrics_port))
     if json:
         print_json(totals)
         return
     told = {"records": totals.records, "refused": totals.refused}
     results.print(text("connector.delivered", language(), **told), markup=False)
-
-
-@contextmanager
-def _served(registry: CollectorRegistry, port: int | None) -> Iterator[None]:
-    """Serve metrics on a port of loopback for the time of a block, where one is given."""
-    if port is None:
-        yield
-        return
-    server, thread = start_http_server(port, addr="127.0.0.1", registry=registry)
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 async def _run(connector: Connector, *, once: bool, metrics_port: int | None) -> Totals:
@@ -115,12 +102,11 @@ async def _run(connector: Connector, *, once: bool, metrics_port: int | None) ->
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, work.ending.set)
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
-    with (
-        _served(registry, metrics_port),
-        Progress(*columns, console=talk, transient=True) as told.bar,
-    ):
-        told.task = told.bar.add_task(connector.name, total=None)
-        await work.run(follow=not once)
+    home = installation().home
+    async with page_of(connector.name, registry, home=home, port=metrics_port):
+        with Progress(*columns, console=talk, transient=True) as told.bar:
+            told.task = told.bar.add_task(connector.name, total=None)
+            await work.run(follow=not once)
     return totals
 
 
@@ -141,6 +127,18 @@ class _Both:
         if self.bar is not None:
             rows = self._totals.rows
             self.bar.update(self.task, description=f"{self._connector}: {rows:,}")
+
+    def kept(self) -> None:
+        """Tell metrics alone."""
+        self._metrics.kept()
+
+    def ended(self, took_s: float) -> None:
+        """Tell metrics alone."""
+        self._metrics.ended(took_s)
+
+    def held(self, log_bytes: int) -> None:
+        """Tell metrics alone."""
+        self._metrics.held(log_bytes)
 
     def down(self, problem: Unavailable, pause: float) -> None:
         """Tell that another attempt follows."""

@@ -232,6 +232,8 @@ class PostgresChanges(Source[ChangesConfig]):
         await changes_slot.table_oid(of_table, self._names)
         slot = await changes_slot.slot_of(of_table, self._names)
         most = self.config.wal_max_mb
+        if slot is not None:
+            self.context.held(slot.held_bytes)
         if slot is None or most is None or slot.held_bytes <= most * _MIB:
             return
         told = {

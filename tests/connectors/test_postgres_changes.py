@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -319,9 +320,12 @@ async def test_log_held_back_is_told_and_given_up_where_that_is_asked_for(
         )
         (held,) = await one.source().check()
         assert "MiB of log held back" in str(held)
+        config, told = _twin(one).config, list[int]()
+        one.make = lambda _, context: PostgresChanges(config, replace(context, held=told.append))
         with caplog.at_level(logging.WARNING):
             await one.run()
         assert "holds back" in caplog.text
+        assert max(told) > 2**20
         dropping = _twin(one).config.model_copy(update={"wal_over": "drop"})
         one.make = lambda _, context: PostgresChanges(dropping, context)
         with pytest.raises(DocumentError, match="was dropped as `wal_over` says"):

@@ -27,6 +27,7 @@ from bus.gateway.opening import Openings
 from bus.gateway.process import serving
 from bus.kafka.scan import offsets, topic_partitions
 from bus.model.identifiers import SystemCode
+from bus.observe.report import announced_targets, ask
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.supervise.role import Door
 from bus.supervise.supervisor import Slot, Supervisor
@@ -207,6 +208,10 @@ async def test_a_gateway_that_dies_is_started_again_at_the_same_address(
                 await asyncio.sleep(0.05)
         assert await answering(installation) == version
         assert installation.gateway_as(PORTAL).url == url
+        (target,) = announced_targets(installation.home)
+        report = await asyncio.to_thread(ask, target)
+        assert report is not None
+        assert (report.role, report.restarts, report.catalogue) == (Door.GATEWAY, 1, version)
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):

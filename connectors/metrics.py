@@ -80,7 +80,7 @@ RECORDS: Final = Declared(
 )
 SINK_UP: Final = Declared(
     name="bus_connector_sink_up",
-    meaning="1 while the target takes records, 0 while it does not answer; no series before either.",
+    meaning="1 while the target answers, else 0; no series before it was told anything.",
 )
 LAST_BATCH: Final = Declared(
     name="bus_connector_last_batch_timestamp_seconds",

@@ -94,9 +94,10 @@ def metrics() -> str:
         "|---|---|---|---|",
         *map(_metric, connectors.ALL),
     ]
+    every: tuple[Series | Declared, ...] = (*ALL, *connectors.ALL)
     buckets = {
         one.name: ", ".join(f"{limit:g}" for limit in one.buckets_s)
-        for one in (*ALL, *connectors.ALL)
+        for one in every
         if one.buckets_s
     }
     lines += ["", "Upper limits of buckets, in seconds:", ""]

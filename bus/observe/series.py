@@ -12,7 +12,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 LATENCY_BUCKETS_S: Final = (
-    *(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
+    *(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0),
     *(30.0, 60.0, 300.0),  # 30: half of what is promised for two hops together
 )
 SOURCE_BUCKETS_S: Final = (0.1, 10.0, 60.0, 600.0, 3_600.0, 86_400.0)

@@ -30,12 +30,13 @@ ENGINE_ROOMS = {
     "foreign": "foreign",
     "local": "local",
     "test_alerts_live": "alerts",
+    "test_boards_live": "boards",
     "test_runbooks_live": "alerts",
 }
 """Room, or one file of a room without engines → group, the longest first."""
 HALF_OF_FLOW = {
     *("test_connector", "test_faults", "test_folder_source", "test_operations"),
-    *("test_quarantine_decisions", "test_versions"),
+    *("test_quarantine_decisions", "test_sinks", "test_versions"),
 }
 _FIRST = list(dict.fromkeys(ENGINE_ROOMS.values()))
 

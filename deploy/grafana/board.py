@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum, unique
+from typing import Final
 
 
 @unique
@@ -64,7 +66,7 @@ class Variable(StrEnum):
     CONNECTOR = "connector"
 
 
-VALUES_OF = {
+VALUES_OF: Final[Mapping[Variable, str]] = {
     Variable.AGENCY: "label_values(bus_records_accepted_total, agency)",
     Variable.DATASET: 'label_values(bus_records_accepted_total{agency=~"$agency"}, dataset)',
     Variable.CONNECTOR: 'label_values({__name__=~"bus_connector_.+"}, connector)',

@@ -27,6 +27,7 @@ SCRAPE_S: Final = 2
 _WAITS: Final = frozenset(
     {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "repeat_interval"}
 )
+_INTERVAL_MS_MAX: Final = 5_000
 _UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -35,7 +36,7 @@ def hurried(content: Any) -> Any:  # noqa: ANN401 - YAML
     match content:
         case dict():
             return {
-                key: _shorter(value) if key in _WAITS else hurried(value)
+                key: _shorter(key, value) if key in _WAITS else hurried(value)
                 for key, value in content.items()
             }
         case list():
@@ -44,8 +45,10 @@ def hurried(content: Any) -> Any:  # noqa: ANN401 - YAML
             return content
 
 
-def _shorter(wait: str) -> str:
-    return f"{int(wait[:-1]) * _UNITS_S[wait[-1]] * 1000 // HURRY}ms"
+def _shorter(key: str, wait: str) -> str:
+    hurried_ms = int(wait[:-1]) * _UNITS_S[wait[-1]] * 1000 // HURRY
+    # Why a limit: budgets are computed each hour, and no test waits for two minutes.
+    return f"{min(hurried_ms, _INTERVAL_MS_MAX) if key == 'interval' else hurried_ms}ms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Connectors: what brings an agency's source onto the bus, and what it brings is never lost.
+"""Connectors: what brings an agency's source onto the bus, or its records into a target.
 
 A source is a class with a typed configuration and one asynchronous generator, from a position to
 rows. All the rest (positions, batches, signatures, retries, rates, fencing, metrics) is the
@@ -6,6 +6,7 @@ runner's. Of the bus this package sees its public door alone: `bus.client`, `bus
 `bus.errors`.
 """
 
+from connectors.sink import Sink, SinkConfig, SinkContext, SinkDown, Taken
 from connectors.source import (
     NOT_HERE,
     Bad,
@@ -33,9 +34,14 @@ __all__ = [
     "Kind",
     "Mark",
     "Row",
+    "Sink",
+    "SinkConfig",
+    "SinkContext",
+    "SinkDown",
     "Source",
     "SourceConfig",
     "SourceDown",
     "Span",
     "Stream",
+    "Taken",
 ]

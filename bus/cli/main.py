@@ -38,6 +38,7 @@ from bus.cli import (
     status,
     system,
     topics,
+    trace,
     verify,
 )
 from bus.cli.context import choose, language
@@ -70,6 +71,7 @@ app.command("ask")(ask.ask)
 app.command("verify")(verify.verify)
 app.command("status")(status.status)
 app.command("slo")(slo.slo)
+app.command("trace")(trace.trace)
 app.command("explain")(explain.explain)
 app.command("erase")(erase.erase)
 app.command("erasures")(erase.erasures)

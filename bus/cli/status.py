@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from datetime import datetime, timedelta
+from typing import Annotated
 
 import typer
 
@@ -15,18 +17,42 @@ from bus.observe.explain import GONE
 from bus.observe.standing import Standing
 from bus.observe.status import KafkaStatus, LastCheck, Status, WorkerStatus, read_status
 from bus.texts import text
+from bus.wiring import Installation
 
 CAUSES_SHOWN = 12
 
 
-def status(*, json: JsonOption = False) -> None:
+_AGAIN_S = 2.0
+
+
+def status(
+    *,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Look again every two seconds, until Ctrl-C.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
     """Show engines, workers, lag, datasets, quarantine; exit 1 when ill, 3 when an engine is down.
 
-    Example: bus status
+    With --watch and --json one document a line.
+
+    Example: bus status --watch
     """
     # Why: what the clients log of a broker that is away, the status says in one line.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     current = installation()
+    found = _look(current, json=json)
+    while watch:
+        time.sleep(_AGAIN_S)
+        results.clear(home=True)
+        found = _look(current, json=json)
+    if not found.is_available:
+        raise typer.Exit(3)
+    if not found.is_healthy:
+        raise typer.Exit(1)
+
+
+def _look(current: Installation, *, json: bool) -> Status:
     found = asyncio.run(
         read_status(
             current.home,
@@ -39,10 +65,7 @@ def status(*, json: JsonOption = False) -> None:
         print_json({"healthy": found.is_healthy, "status": found})
     else:
         _print(found, now())
-    if not found.is_available:
-        raise typer.Exit(3)
-    if not found.is_healthy:
-        raise typer.Exit(1)
+    return found
 
 
 def _print(found: Status, at: datetime) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import sqlite3
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,8 +18,9 @@ from bus.client import Column, DeliveredBatch, DeliveredRecord, Kept, KeptState,
 from bus.errors import DocumentError, Unavailable
 from connectors import pace
 from connectors.delivering import Delivery, Totals
-from connectors.sink import Sink, SinkConfig, SinkContext, SinkDown, Taken
+from connectors.sink import AnySink, Sink, SinkConfig, SinkContext, SinkDown, Taken
 from tests.connectors.test_sink_postgres import COLUMNS, delivered
+from tests.factories import ROOT
 
 PATIENCE_S = 20
 CONTEXT = SinkContext(connector="c", dataset="d", folder=Path(), clock=lambda: datetime.now(UTC))
@@ -225,3 +228,38 @@ async def test_a_target_of_one_cut_is_not_written_from_two() -> None:
     called = Called(lambda _: None)
     await delivery(bus, called).run(follow=False)
     assert called.got == ["k0"]
+
+
+async def test_the_sink_of_the_how_to_takes_each_record_once_wherever_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs/how-to/write-a-sink.md").read_text(encoding="utf-8")
+    module = tmp_path / "my_package.py"
+    module.write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    sqlite: type[AnySink] = importlib.import_module("my_package").Sqlite
+    file = tmp_path / "copy.sqlite"
+
+    class Failing(sqlite):  # type: ignore[misc, valid-type]  # of the page
+        async def write(self, batch: DeliveredBatch) -> Taken:
+            if len(failed) < 3 and batch.behind["t", 0] % 4 == 0:
+                failed.append(batch.behind["t", 0])
+                raise SinkDown("gone")
+            taken: Taken = await super().write(batch)
+            return taken
+
+    failed: list[int] = []
+    bus = PlayedBus(records=numbered(10))
+    running = Delivery(
+        connector="c",
+        make_sink=lambda: Failing(sqlite.Config.model_validate({"file": file}), CONTEXT),
+        subscribe=bus.subscribe,
+        told=Totals(),
+        stopping=asyncio.Event(),
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        await running.run(follow=False)
+    with closing(sqlite3.connect(file)) as database:
+        found = database.execute("SELECT key FROM record ORDER BY rowid").fetchall()
+    assert found == [(f"k{number}",) for number in range(10)]
+    assert len(failed) == 3

@@ -1,0 +1,260 @@
+"""The way of one record, hop by hop, from what the bus keeps of it anyway.
+
+Nothing is sampled and nothing is stored for it: the topics have the moments of each append, the
+fund when it took the record in, quarantine why it did not get that far. So every record that is
+kept can be traced, also one of last year, and no tracing backend is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum, unique
+from typing import Final, cast
+
+from aiokafka import TopicPartition
+
+from bus.catalogue.snapshot import Snapshot
+from bus.fund.entries import tables_of
+from bus.kafka.cluster import Cluster
+from bus.kafka.scan import offsets, offsets_at, read_between
+from bus.model.identifiers import DatasetCode, RecordId
+from bus.model.record import RawRecord
+from bus.observe.known import readers_by_topic
+from bus.postgres.queries import Queries
+from bus.postgres.session import Session, connect, translated
+from bus.texts import message
+from bus.wire import topics
+from bus.wire.topics import parse_position
+
+QUERIES: Final = Queries.load("bus.observe", "trace")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOKED_THROUGH: Final = 20_000
+"""Records of a view's partition, from a moment before the acceptance on."""
+_CLOCKS_MS: Final = 5_000
+"""By how much clocks of brokers may differ."""
+
+
+@unique
+class Step(StrEnum):
+    """What happened to the record; words are keyed `trace.<value>`."""
+
+    EVENT = "event"
+    """What it tells of, by the provider's clock."""
+    APPENDED = "appended"
+    SET_ASIDE = "set_aside"
+    """Its place in quarantine: the moment is that of the append which was judged."""
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    WAITING = "waiting"
+    """In the fund, for the version that it follows."""
+    RECORDED = "recorded"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hop:
+    """One thing that happened to the record."""
+
+    step: Step
+    at: datetime
+    where: str
+    """Topic, partition and offset; or the fund."""
+    who: tuple[str, ...] = ()
+    """The sending system; who reads it there."""
+    why: str | None = None
+    """Reason and state, in quarantine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """The way of one record."""
+
+    record_id: RecordId
+    dataset: str | None
+    """None: it is in quarantine alone."""
+    version: int | None
+    lane: str | None
+    catalogue: int | None
+    """Version of the catalogue that judged it."""
+    traceparent: str | None
+    """W3C trace context that its sender gave it, to look it up in the sender's own tracing."""
+    hops: tuple[Hop, ...]
+    """By time; what happened at one moment in the order of the way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A row of the fund, in the order of its query."""
+
+    agency: str
+    version: int
+    event_time: str | datetime
+    accepted_at: datetime
+    taken_at: datetime
+    system: str
+    lane: str
+    bus_in: str
+    catalogue: int
+    topic: str
+    partition: int
+    offset: int
+
+
+async def read_trace(
+    record_id: RecordId, snapshot: Snapshot, *, cluster: Cluster, fund_dsn: str
+) -> Trace | None:
+    """Trace a record; None: the bus knows none of this id.
+
+    Args:
+        record_id: Of the record.
+        snapshot: Whose datasets are looked through, and whose agreements say who reads what.
+        cluster: Reached as a principal that may read what comes in and what goes out.
+        fund_dsn: Of the data fund.
+
+    Raises:
+        Unavailable: PostgreSQL does not answer.
+        KafkaError: Kafka does not.
+    """
+    session = await connect(fund_dsn, "bus trace", {})
+    try:
+        found, aside = await _of_database(session, record_id, snapshot)
+    finally:
+        await session.close()
+    if found is None:
+        hops = await _set_aside(cluster, aside)
+        return _trace(record_id, None, None, hops, None) if hops else None
+    dataset, step, kept = found
+    inbound = parse_position(kept.bus_in)
+    came = await _at(cluster, inbound.topic, inbound.partition, inbound.offset)
+    hops = [
+        Hop(
+            step=Step.EVENT,
+            at=datetime.fromisoformat(str(kept.event_time)),
+            where=kept.agency,
+            who=(kept.system,),
+        ),
+        Hop(
+            step=Step.ACCEPTED,
+            at=kept.accepted_at,
+            where=f"{kept.topic}/{kept.partition}/{kept.offset}",
+            who=_readers(snapshot, kept.topic),
+        ),
+        *await _sent(cluster, record_id, dataset, kept, snapshot),
+        Hop(step=step, at=kept.taken_at, where=dataset),
+        *await _set_aside(cluster, aside),
+    ]
+    if came is not None:
+        hops.append(_appended(came))
+    return _trace(record_id, dataset, kept, hops, came)
+
+
+def _trace(
+    record_id: RecordId,
+    dataset: str | None,
+    kept: _Kept | None,
+    hops: Iterable[Hop],
+    came: RawRecord | None,
+) -> Trace:
+    order = list(Step)
+    header = None if came is None else dict(came.headers).get("traceparent")
+    return Trace(
+        record_id=record_id,
+        dataset=dataset,
+        version=None if kept is None else kept.version,
+        lane=None if kept is None else kept.lane,
+        catalogue=None if kept is None else kept.catalogue,
+        traceparent=None if header is None else header.decode("ascii", "replace"),
+        hops=tuple(sorted(hops, key=lambda hop: (hop.at, order.index(hop.step)))),
+    )
+
+
+async def _of_database(
+    session: Session, record_id: RecordId, snapshot: Snapshot
+) -> tuple[tuple[DatasetCode, Step, _Kept] | None, list[tuple[object, ...]]]:
+    """Find the record in the fund, and what quarantine has under its id."""
+    named = {"record_id": record_id}
+    async with translated(message("doing.observe.trace", record_id=record_id)):
+        asked = await session.execute(QUERIES.get("set_aside"), named)
+        aside = await asked.fetchall()
+        for dataset in snapshot.region.contracts:
+            history = QUERIES.get("kept", history=tables_of(dataset)["history"])
+            for step, query in (
+                (Step.RECORDED, history),
+                (Step.WAITING, QUERIES.get("waiting")),
+            ):
+                row = await (await session.execute(query, {**named, "dataset": dataset})).fetchone()
+                if row is not None:
+                    return (dataset, step, _Kept(*cast("tuple[str, ...]", row))), aside  # type: ignore[arg-type]  # as the query says
+    return None, aside
+
+
+async def _set_aside(cluster: Cluster, rows: Sequence[tuple[object, ...]]) -> list[Hop]:
+    hops = []
+    for place, reason, state, appended_at in rows:
+        position = parse_position(str(place))
+        came = await _at(cluster, position.topic, position.partition, position.offset)
+        if came is not None:
+            hops.append(_appended(came))
+        hops.append(
+            Hop(
+                step=Step.SET_ASIDE,
+                at=cast("datetime", appended_at),
+                where=str(place),
+                why=f"{reason}, {state}",
+            )
+        )
+    return hops
+
+
+def _appended(raw: RawRecord) -> Hop:
+    return Hop(
+        step=Step.APPENDED,
+        at=_moment(raw.timestamp),
+        where=f"{raw.topic}/{raw.partition}/{raw.offset}",
+    )
+
+
+async def _at(cluster: Cluster, topic: str, partition: int, offset: int) -> RawRecord | None:
+    """Read one record; None: the log does not hold it any more."""
+    place = TopicPartition(topic, partition)
+    begin, end = (await offsets(cluster, [place]))[place]
+    if not begin <= offset < end:
+        return None
+    async for raw in read_between(cluster, {place: (offset, offset + 1)}):
+        return raw
+    return None
+
+
+async def _sent(
+    cluster: Cluster, record_id: RecordId, dataset: DatasetCode, kept: _Kept, snapshot: Snapshot
+) -> list[Hop]:
+    """Find the record in the views of its dataset: an entry's partition has one number in all."""
+    views = [
+        TopicPartition(topic, kept.partition)
+        for topic, readers in readers_by_topic(snapshot).items()
+        if topic != topics.accepted(dataset) and any(one.dataset == dataset for one in readers)
+    ]
+    accepted_ms = int((kept.accepted_at - _EPOCH) / timedelta(milliseconds=1))
+    begins = await offsets_at(cluster, views, accepted_ms - _CLOCKS_MS)
+    ends = await offsets(cluster, views)
+    spans = {
+        place: (begin, min(ends[place][1], begin + _LOOKED_THROUGH))
+        for place, begin in begins.items()
+        if begin < ends[place][1]
+    }
+    found: dict[str, Hop] = {}
+    async for raw in read_between(cluster, spans):
+        if raw.topic not in found and dict(raw.headers).get("ce_id") == record_id.encode():
+            place = f"{raw.topic}/{raw.partition}/{raw.offset}"
+            who = _readers(snapshot, raw.topic)
+            found[raw.topic] = Hop(step=Step.SENT, at=_moment(raw.timestamp), where=place, who=who)
+    return list(found.values())
+
+
+def _readers(snapshot: Snapshot, topic: str) -> tuple[str, ...]:
+    return tuple(sorted({one.consumer for one in readers_by_topic(snapshot).get(topic, ())}))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)

@@ -58,7 +58,7 @@ def _print(found: Trace) -> None:
     told |= {"lane": found.lane or "-", "catalogue": found.catalogue or "-"}
     results.print(text("trace.record", spoken, **told), markup=False)
     if found.traceparent is not None:
-        results.print(f"traceparent: {found.traceparent}", markup=False)
+        results.print(text("trace.parent", spoken, value=found.traceparent), markup=False)
     moments = [hop.at for hop in found.hops if hop.step is not Step.EVENT]
     first, last = min(moments), max(moments)
     print_table(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bus.texts import Language
-from deploy.grafana.board import Board, Form, Panel, Query
+from deploy.grafana.board import VALUES_OF, Board, Form, Panel, Query
 from deploy.grafana.boards import ALL, HEALTH
 from deploy.grafana.generate import FOLDER, files
 from deploy.grafana.render import TEXTS, rendered, uid_of
@@ -119,6 +119,7 @@ def test_a_misspelt_metric_is_caught() -> None:
 
 @every_board
 def test_a_board_narrows_by_no_variable_that_it_does_not_have(board: Board) -> None:
-    asked = " ".join(query.expr for panel in board.panels for query in panel.queries)
+    exprs = [query.expr for panel in board.panels for query in panel.queries]
+    asked = " ".join([*exprs, *(VALUES_OF[variable] for variable in board.variables)])
     used = set(re.findall(r"\$(\w+)", asked)) - {"__rate_interval", "__range"}
     assert used == {variable.value for variable in board.variables}

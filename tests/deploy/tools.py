@@ -29,7 +29,8 @@ class Tools:
 
 def find_tools() -> Tools | None:
     """Find them, fetch them where they are not, or give None where neither goes."""
-    folder = default_cache() / "debian"
+    # Why not among what the product keeps: only tests use them.
+    folder = default_cache().with_name("bus-test-tools")
     on_path = _of({name: shutil.which(name) for name in _PROGRAMS})
     return on_path or _in(folder) or (_in(folder) if _fetch(folder) else None)
 

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bus.observe.report import Target, announced_targets, targets_folder
 from bus.wiring import Installation
-from connectors.metrics import ALL
+from connectors.metrics import OF_SOURCES
 from tests.factories import DATASET, ROOT, SYSTEM, VALID
 from tests.observe.scraping import OPENMETRICS, scrape
 
@@ -113,7 +113,7 @@ async def test_a_connector_is_found_while_it_runs_and_tells_what_it_did(
         assert found["bus_connector_rows_totalunreadable"] == 0
         kept_at = found["bus_connector_position_kept_timestamp_seconds"]
         assert kept_at <= found["bus_connector_last_stretch_timestamp_seconds"]
-        names = {one.name for one in ALL} - {"bus_connector_slot_retained_bytes"}
+        names = {one.name for one in OF_SOURCES} - {"bus_connector_slot_retained_bytes"}
         assert {
             name.removesuffix(outcome).removesuffix("_count").removesuffix("_sum")
             for name in found

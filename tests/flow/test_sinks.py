@@ -27,7 +27,7 @@ from tests.flow import path
 from tests.flow.test_first_load import HEALTH, Row, publish, received, rows
 
 SECRET = "whsec_" + "c2VjcmV0" * 4
-KILLS = 3
+KILLS = 2
 WITHIN_S = 120
 
 

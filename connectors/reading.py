@@ -40,6 +40,9 @@ class Stretch:
 
     rows_max: int = 5_000
     longest_s: float = 1.0
+    beside_history_s: float = 0.25
+    """In place of it while history is loaded: what is new waits while a stretch becomes durable,
+    which takes the longer the more rows it has."""
     idle_s: float = 0.2
     """Silence of the source."""
 
@@ -110,7 +113,8 @@ class Reading:
         """
         time = asyncio.get_running_loop().time
         limits, self.rows = self.stretch, 0
-        due_s = time() + limits.longest_s
+        has_history = self.past is not None and not self.past.has_ended
+        due_s = time() + (limits.beside_history_s if has_history else limits.longest_s)
         while not (self.may_be_kept and (self.rows >= limits.rows_max or time() >= due_s)):
             is_idle_next = self.may_be_kept and self.rows > 0
             item = await self._next(limits.idle_s if is_idle_next else due_s - time())

@@ -18,7 +18,7 @@ from connectors.runner import Runner, Told
 from connectors.source import Context, Source
 from connectors.workplace import HistoryAsked, Workplace
 
-HISTORY_ROWS_PER_S: Final = 500.0
+HISTORY_ROWS_PER_S: Final = 250.0
 """Of a history for which no rate was asked: live rows are hardly later beside it, as
 `python -m tests.connectors.backfill_lane` measures."""
 _LOOK_S: Final = 0.5

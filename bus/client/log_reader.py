@@ -124,6 +124,8 @@ class LogReader:
             may_be_cut=(self._source.quarantine, self._source.receipts),
         )
         self._consumer.assign(places)
+        # Why: a fetch that waits for news would hold up each question on the same connection.
+        self._consumer.pause(*places)
         for (topic, partition), offset in starts.items():
             self._consumer.seek(TopicPartition(topic, partition), offset)
 
@@ -154,7 +156,9 @@ class LogReader:
             ]
             if not behind:
                 return
+            self._consumer.resume(*behind)
             fetched = await self._consumer.getmany(*behind, timeout_ms=500)
+            self._consumer.pause(*behind)
             positions = {
                 (place.topic, place.partition): await self._consumer.position(place)
                 for place in behind

@@ -2,9 +2,9 @@
 
 One session = the target is opened, the dataset is subscribed to from where the target says that it
 has come (or the bus, where the target keeps nothing), and each batch is written before the next one
-is asked for. A fault of the bus ends the session, and one of a target that keeps its own state; any
-other target is asked again for the same record. So does a change of the dataset's fields, for the
-target must be made ready for them.
+is asked for. A session ends with a fault of the bus, with one of a target that keeps its own state,
+and where the dataset's fields change, for the target must be made ready for them; the next one
+follows. A target that keeps nothing is asked again for the same record.
 """
 
 from __future__ import annotations

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 
-from bus.client.delivered import Partition
+from bus.client.delivered import Kept, Partition
 from bus.client.repeats import WINDOW_RECORDS, RecentIds
 from bus.errors import DocumentError
 from bus.kafka.reading import learn_topics
 from bus.model.record import RawRecord
 from bus.texts import message
 from bus.wire.groups import incomplete_tail
-
-Positions: TypeAlias = Mapping[Partition, int]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,8 +52,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         consumer: AIOKafkaConsumer,
         group: str | None = None,
         *,
-        kept: Callable[[], Awaitable[Positions]] | None = None,
-        otherwise: Positions | None = None,
+        kept: Kept | None = None,
+        otherwise: Mapping[Partition, int] | None = None,
     ) -> None:
         """Begin with nothing assigned.
 
@@ -112,7 +109,7 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         if places:
             beginnings = await self._consumer.beginning_offsets(places)
             ends = await self._consumer.end_offsets(places)
-            kept = None if self._kept is None else await self._kept()
+            kept = None if self._kept is None else (await self._kept()).positions
             for place in places:
                 committed = (
                     await self._consumer.committed(place) if kept is None else kept.get(place)

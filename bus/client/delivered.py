@@ -81,6 +81,19 @@ Kept: TypeAlias = Callable[[], Awaitable[KeptState]]
 """Tells it; asked for when a subscription is opened, and when partitions are assigned."""
 
 
+def in_units(records: Sequence[DeliveredRecord]) -> Sequence[Sequence[DeliveredRecord]]:
+    """Put together what is to be taken together; members of a group follow each other."""
+    found: list[list[DeliveredRecord]] = []
+    is_open = False
+    for record in records:
+        if is_open:
+            found[-1].append(record)
+        else:
+            found.append([record])
+        is_open = not record.ends_unit
+    return found
+
+
 def json_line(record: DeliveredRecord) -> str:
     """Write a record as one line of JSON, without a line break.
 

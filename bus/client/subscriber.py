@@ -18,14 +18,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Mapping,
-    Sequence,
-)
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +29,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 
 from bus.catalogue.snapshot import Snapshot
 from bus.client.assignment import Assignment
-from bus.client.delivered import DeliveredBatch, DeliveredRecord, Kept, Partition
+from bus.client.delivered import DeliveredBatch, DeliveredRecord, Kept, in_units
 from bus.client.faults import translated
 from bus.client.feeds import Feeds
 from bus.client.first_load import LoadedPage, Start, starting
@@ -97,12 +90,7 @@ class Subscriber:
         self._loaded: deque[DeliveredRecord] = deque()
         """What is left of the page that is being handed out."""
         self._passed = start.passed
-        self._assignment = Assignment(
-            consumer,
-            group,
-            kept=None if kept is None else _positions_of(kept),
-            otherwise=start.live,
-        )
+        self._assignment = Assignment(consumer, group, kept=kept, otherwise=start.live)
         self._checker = SignatureChecker()
         self._ready: deque[_Unit] = deque()
         self._rest: deque[tuple[TopicPartition, int, _Found]] = deque()
@@ -322,7 +310,7 @@ class Subscriber:
             page = await self._page()
             if page is not None:
                 told = memory_text(page.behind)
-                yield DeliveredBatch(units=_in_units(page.records), behind={}, load=told)
+                yield DeliveredBatch(units=in_units(page.records), behind={}, load=told)
                 continue
             told = memory_text(self._first_load.gone_live)
             yield DeliveredBatch(units=(), behind=self._first_load.memory.live, load=told)
@@ -331,7 +319,7 @@ class Subscriber:
             records: list[DeliveredRecord] = []
             while self._rest or (len(records) < _BATCH_RECORDS and self._turn_to_news()):
                 records.append(self._hand_out())
-            yield DeliveredBatch(units=_in_units(records), behind=dict(self._handed))
+            yield DeliveredBatch(units=in_units(records), behind=dict(self._handed))
 
     async def _fetch(self) -> None:
         self._feeds.refresh()
@@ -412,22 +400,3 @@ class Subscriber:
                 raise
             # Why go on: another member has the partitions now and delivers these records again.
             logger.info("subscriber.partitions_moved group=%s", self._group)
-
-
-def _positions_of(kept: Kept) -> Callable[[], Awaitable[Mapping[Partition, int]]]:
-    async def positions() -> Mapping[Partition, int]:
-        return (await kept()).positions
-
-    return positions
-
-
-def _in_units(records: Sequence[DeliveredRecord]) -> Sequence[Sequence[DeliveredRecord]]:
-    found: list[list[DeliveredRecord]] = []
-    is_open = False
-    for record in records:
-        if is_open:
-            found[-1].append(record)
-        else:
-            found.append([record])
-        is_open = not record.ends_unit
-    return found

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum, unique
-from typing import Final, cast
+from typing import Any, Final, cast
 
 from aiokafka import TopicPartition
 
@@ -21,7 +21,7 @@ from bus.kafka.cluster import Cluster
 from bus.kafka.scan import offsets, offsets_at, read_between
 from bus.model.identifiers import DatasetCode, RecordId
 from bus.model.record import RawRecord
-from bus.observe.known import readers_by_topic
+from bus.observe.known import Readers, readers_by_topic
 from bus.postgres.queries import Queries
 from bus.postgres.session import Session, connect, translated
 from bus.texts import message
@@ -125,6 +125,7 @@ async def read_trace(
         hops = await _set_aside(cluster, aside)
         return _trace(record_id, None, None, hops, None) if hops else None
     dataset, step, kept = found
+    readers = readers_by_topic(snapshot)
     inbound = parse_position(kept.bus_in)
     came = await _at(cluster, inbound.topic, inbound.partition, inbound.offset)
     hops = [
@@ -138,9 +139,9 @@ async def read_trace(
             step=Step.ACCEPTED,
             at=kept.accepted_at,
             where=f"{kept.topic}/{kept.partition}/{kept.offset}",
-            who=_readers(snapshot, kept.topic),
+            who=_who(readers, kept.topic),
         ),
-        *await _sent(cluster, record_id, dataset, kept, snapshot),
+        *await _sent(cluster, record_id, dataset, kept, readers),
         Hop(step=step, at=kept.taken_at, where=dataset),
         *await _set_aside(cluster, aside),
     ]
@@ -177,15 +178,15 @@ async def _of_database(
     async with translated(message("doing.observe.trace", record_id=record_id)):
         asked = await session.execute(QUERIES.get("set_aside"), named)
         aside = await asked.fetchall()
+        waiting = await (await session.execute(QUERIES.get("waiting"), named)).fetchone()
+        if waiting is not None:
+            dataset, *row = waiting
+            return (DatasetCode(str(dataset)), Step.WAITING, _Kept(*cast("Any", row))), aside
         for dataset in snapshot.region.contracts:
             history = QUERIES.get("kept", history=tables_of(dataset)["history"])
-            for step, query in (
-                (Step.RECORDED, history),
-                (Step.WAITING, QUERIES.get("waiting")),
-            ):
-                row = await (await session.execute(query, {**named, "dataset": dataset})).fetchone()
-                if row is not None:
-                    return (dataset, step, _Kept(*cast("tuple[str, ...]", row))), aside  # type: ignore[arg-type]  # as the query says
+            found = await (await session.execute(history, named)).fetchone()
+            if found is not None:
+                return (dataset, Step.RECORDED, _Kept(*cast("Any", found))), aside
     return None, aside
 
 
@@ -227,13 +228,13 @@ async def _at(cluster: Cluster, topic: str, partition: int, offset: int) -> RawR
 
 
 async def _sent(
-    cluster: Cluster, record_id: RecordId, dataset: DatasetCode, kept: _Kept, snapshot: Snapshot
+    cluster: Cluster, record_id: RecordId, dataset: DatasetCode, kept: _Kept, readers: Readers
 ) -> list[Hop]:
     """Find the record in the views of its dataset: an entry's partition has one number in all."""
     views = [
         TopicPartition(topic, kept.partition)
-        for topic, readers in readers_by_topic(snapshot).items()
-        if topic != topics.accepted(dataset) and any(one.dataset == dataset for one in readers)
+        for topic, of_topic in readers.items()
+        if topic != topics.accepted(dataset) and any(one.dataset == dataset for one in of_topic)
     ]
     accepted_ms = int((kept.accepted_at - _EPOCH) / timedelta(milliseconds=1))
     begins = await offsets_at(cluster, views, accepted_ms - _CLOCKS_MS)
@@ -247,13 +248,13 @@ async def _sent(
     async for raw in read_between(cluster, spans):
         if raw.topic not in found and dict(raw.headers).get("ce_id") == record_id.encode():
             place = f"{raw.topic}/{raw.partition}/{raw.offset}"
-            who = _readers(snapshot, raw.topic)
+            who = _who(readers, raw.topic)
             found[raw.topic] = Hop(step=Step.SENT, at=_moment(raw.timestamp), where=place, who=who)
     return list(found.values())
 
 
-def _readers(snapshot: Snapshot, topic: str) -> tuple[str, ...]:
-    return tuple(sorted({one.consumer for one in readers_by_topic(snapshot).get(topic, ())}))
+def _who(readers: Readers, topic: str) -> tuple[str, ...]:
+    return tuple(sorted({one.consumer for one in readers.get(topic, ())}))
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -12,10 +12,13 @@ from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET, VALID
 from tests.flow import path
 from tests.flow.command_line import bus
+from tests.flow.test_first_load import orphan, send
 
 
-async def traced(installation: Installation, key: str) -> dict[str, Any]:
-    own = record_id(AGENCY, DATASET, key, 1, "create")
+async def traced(
+    installation: Installation, key: str, version: int = 1, operation: str = "create"
+) -> dict[str, Any]:
+    own = record_id(AGENCY, DATASET, key, version, operation)
     code, out, talk = await asyncio.to_thread(bus, installation, "trace", own, "--json")
     assert code == 0, talk
     found: dict[str, Any] = json.loads(out)
@@ -29,6 +32,7 @@ async def test_a_records_way_is_told_hop_by_hop(installation: Installation) -> N
     broken = {**VALID, "registry_number": "traced-3", "inn": "6317000001"}
     async with path.supervised(installation):
         await path.publish(installation, [good, unseen, broken])
+        await send(installation, orphan("traced-4"))
         await path.settled(installation)
         found = await traced(installation, "traced-1")
         hops = {hop["step"]: hop for hop in found["hops"]}
@@ -53,6 +57,9 @@ async def test_a_records_way_is_told_hop_by_hop(installation: Installation) -> N
         aside = await traced(installation, "traced-3")
         assert [hop["step"] for hop in aside["hops"]] == ["appended", "set_aside"]
         assert aside["hops"][1]["why"] == "rule_violated, open"
+        waits = await traced(installation, "traced-4", 2, "correct")
+        assert {hop["step"] for hop in waits["hops"]} >= {"appended", "accepted", "waiting"}
+        assert (waits["dataset"], waits["version"]) == (DATASET, 2)
         code, out, _ = await asyncio.to_thread(
             bus, installation, "--lang", "ru", "trace", found["record_id"]
         )

@@ -5,10 +5,10 @@ FROM {history}
 WHERE record_id = %(record_id)s
 
 -- name: waiting
-SELECT agency, version, event_time, 'epoch'::timestamptz + appended_ms * interval '1 millisecond',
-    held_at, system, lane, bus_in, catalogue, accepted_topic, accepted_partition, accepted_offset
+SELECT dataset, agency, version, event_time,
+    'epoch'::timestamptz + appended_ms * interval '1 millisecond', held_at, system, lane, bus_in, catalogue, accepted_topic, accepted_partition, accepted_offset
 FROM bus.held
-WHERE dataset = %(dataset)s AND record_id = %(record_id)s
+WHERE record_id = %(record_id)s
 
 -- name: set_aside
 SELECT topic || '/' || partition || '/' || "offset", reason, state, appended_at

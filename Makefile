@@ -53,7 +53,7 @@ reference: $(READY)  ## write docs/reference/ and the boards from the code
 
 lock: $(READY)  ## resolve requirements.lock anew, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-		--extra local --extra connectors --extra demo --extra dev --group build --output-file requirements.lock pyproject.toml
+		--extra local --extra connectors --extra tracing --extra demo --extra dev --group build --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 		--output-file tests/bench/requirements.lock tests/bench/requirements.in
 

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from bus.contracts.yaml_document import expectation
 from bus.errors import DocumentError, Finding, Words
 from bus.texts import Language, message
+from bus.wire.trace_context import TRACED_SHARE
 
 
 class KafkaSettings(BaseModel):
@@ -83,6 +84,19 @@ class Settings(BaseSettings):
     kafka: KafkaSettings | None = Field(default=None, description="external Kafka cluster")
     postgres: PostgresSettings | None = Field(default=None, description="external PostgreSQL")
     gateway: GatewaySettings | None = Field(default=None, description="external HTTP gateway")
+    otlp: str | None = Field(
+        default=None,
+        description="address of a tracing backend that takes OTLP over HTTP, without a path; "
+        "default: spans are not kept. Its headers and certificates: OTEL_EXPORTER_OTLP_HEADERS and "
+        "the like",
+        pattern=r"^https?://[^/]+$",
+    )
+    traced_share: float = Field(
+        default=TRACED_SHARE,
+        ge=0,
+        le=1,
+        description="of live records that this process sends, those that begin a trace",
+    )
     prometheus: str = Field(
         default="http://127.0.0.1:9090", description="address of the Prometheus that `bus slo` asks"
     )

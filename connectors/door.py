@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from bus.client import (
+    TRACED_SHARE,
+    UNKEPT,
     BatchSigner,
     Cluster,
     MappingFile,
@@ -17,6 +19,7 @@ from bus.client import (
     Publisher,
     PublishReport,
     SourceRow,
+    Spans,
 )
 from bus.model.identifiers import DatasetCode, SystemCode
 from connectors.reading import Fit
@@ -61,6 +64,9 @@ class BusDoor:
     """Of the source's code."""
     signer: BatchSigner
     clock: Callable[[], datetime]
+    traced_share: float = TRACED_SHARE
+    """Of live records, those that begin a trace, 0 to 1."""
+    spans: Spans = UNKEPT
     mapping: MappingFile | None = None
     is_sparse: bool = False
     position: Json = None
@@ -98,6 +104,8 @@ class BusDoor:
                     event_time_field=self.mapping.mapping.event_time if self.mapping else None,
                     send_broken=True,
                     barrier=None if kept is None else kept.barrier,
+                    traced_share=self.traced_share,
+                    spans=self.spans,
                 )
             )
             self._fit = self._publisher.fitter(self.mapping, is_sparse=self.is_sparse).fit

@@ -24,6 +24,7 @@ from bus.observe import series
 from bus.observe.happenings import BatchEnforced, batch_enforced
 from bus.observe.meter import Meter
 from bus.observe.series import Work
+from bus.observe.traced import spans_of
 from bus.route.plan import plan
 from bus.texts import message
 from bus.wire import topics
@@ -66,9 +67,12 @@ def register(app: BatchApp, enforcement: Enforcement) -> None:
                 runs = runs_of(batch.topic, batch.records)
                 needed = max((run.catalogue for run in runs), default=0)
                 snapshot = await catalogue_of(enforcement.catalogue, needed)
+                begun_ns = time.time_ns()
                 deliveries, enforced = _deliveries(batch, runs, snapshot, enforcement)
                 outputs = await enforcement.producer.send(deliveries)
-                await settler.add(_Sent(batch=batch, outputs=outputs, enforced=enforced))
+                await settler.add(
+                    _Sent(batch=batch, outputs=outputs, enforced=enforced, begun_ns=begun_ns)
+                )
 
     app.task(settler.run)
 
@@ -146,6 +150,8 @@ class _Sent:
     batch: PartitionBatch
     outputs: list[asyncio.Future[object]]
     enforced: BatchEnforced
+    begun_ns: int
+    """When it was taken in hand, since 1970 UTC."""
     sent_s: float = field(default_factory=time.perf_counter)
 
 
@@ -183,7 +189,9 @@ class _Settler:
         meter = self._meter
         took_s = time.perf_counter() - sent.sent_s
         meter.board.observe(series.BATCH_DURATION, (Work.DELIVER,), took_s)
-        sent.enforced.tell(meter.board, meter.readers, int(time.time() * 1000))
+        now_ns = time.time_ns()
+        sent.enforced.tell(meter.board, meter.readers, now_ns // 1_000_000)
+        meter.spans.tell(spans_of(sent.enforced.traced, sent.begun_ns, now_ns))
 
 
 async def _durable(outputs: list[asyncio.Future[object]]) -> None:

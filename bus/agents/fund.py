@@ -19,6 +19,7 @@ from bus.fund.store import FundStore
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.observe.happenings import group_funded
 from bus.observe.meter import Meter
+from bus.observe.traced import spans_of
 from bus.wire import topics
 from bus.wire.headers import parse_delivered
 
@@ -55,13 +56,15 @@ def register(app: BatchApp, funding: Funding) -> None:
                     continue
                 batches = [fund_batch(batch) for batch in group]
                 await _adopt(funding, batches)
-                started_s = time.perf_counter()
+                started_s, begun_ns = time.perf_counter(), time.time_ns()
                 outcomes = await funding.store.apply(batches)
                 funding.standing.news.set()
                 for batch in group:
                     consumer.settle(batch)
                 happening = group_funded(batches, outcomes, time.perf_counter() - started_s)
-                happening.tell(funding.meter.board, int(time.time() * 1000))
+                now_ns = time.time_ns()
+                happening.tell(funding.meter.board, now_ns // 1_000_000)
+                funding.meter.spans.tell(spans_of(happening.traced, begun_ns, now_ns))
 
     app.task(funding.standing.run)
 

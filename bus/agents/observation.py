@@ -34,6 +34,7 @@ from bus.observe.report import WorkerReport, announced
 from bus.observe.server import serving
 from bus.observe.watch import CatalogueProgress, Watch, Watched
 from bus.supervise.role import Role
+from bus.tracing.exporting import Spans
 from bus.wire import topics
 
 logger = logging.getLogger(__name__)
@@ -60,12 +61,12 @@ class Post:
     stalled_after_s: float
     """`/healthz` turns red when records wait for so long behind a position that stands still."""
 
-    def meter(self) -> Meter:
-        """Make what its agents count with."""
+    def meter(self, spans: Spans) -> Meter:
+        """Make what its agents count with, and tell of traced records with."""
         known = [_KNOWN[self.role]]
         if self.role is Role.FUND and self.slot == HOUSEKEEPING_SLOT:
             known.append(known_to_housekeeping)
-        return Meter(*known)
+        return Meter(*known, spans=spans)
 
 
 @asynccontextmanager

@@ -47,6 +47,7 @@ from bus.settings import read_settings
 from bus.supervise.reserve import awaited_placement
 from bus.supervise.role import Role
 from bus.texts import message
+from bus.tracing.exporting import exporting
 from bus.wire.signature import BatchSigner, SignatureChecker
 from bus.wiring import Installation
 
@@ -168,10 +169,12 @@ async def take_slot(
 @asynccontextmanager
 async def _composed(post: Post, installation: Installation) -> AsyncIterator[BatchApp]:
     """Connect what the role needs, attach its agent, and make both visible."""
-    role, slot, meter = post.role, post.slot, post.meter()
+    role, slot = post.role, post.slot
     credentials = installation.credentials(BUS)
     cluster = installation.cluster_with(credentials)
     async with AsyncExitStack() as stack:
+        spans = stack.enter_context(exporting(installation.settings.otlp, role.group))
+        meter = post.meter(spans)
         catalogue = CatalogueFollower(cluster, partial(stop_process, "catalogue"))
         await catalogue.start()
         stack.push_async_callback(catalogue.stop)

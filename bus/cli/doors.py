@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from bus.client import (
     PublishReport,
     Subscriber,
     UnsendableRow,
+    exporting,
     json_line,
 )
 from bus.contracts.contract import Classification
@@ -165,16 +167,21 @@ async def _publish(
 ) -> tuple[PublishReport, Outcome | None]:
     current = installation()
     credentials = current.credentials(system)
-    async with Publisher.open(
-        current.cluster_with(credentials),
-        home=current.home,
-        system=system,
-        dataset=dataset,
-        signer=BatchSigner(credentials.key_id, credentials.private_key),
-        clock=now,
-        send_broken=choices.unchecked,
-        event_time_field=choices.event_time_field,
-    ) as publisher:
+    async with AsyncExitStack() as stack:
+        publisher = await stack.enter_async_context(
+            Publisher.open(
+                current.cluster_with(credentials),
+                home=current.home,
+                system=system,
+                dataset=dataset,
+                signer=BatchSigner(credentials.key_id, credentials.private_key),
+                clock=now,
+                send_broken=choices.unchecked,
+                event_time_field=choices.event_time_field,
+                traced_share=current.settings.traced_share,
+                spans=stack.enter_context(exporting(current.settings.otlp, system)),
+            )
+        )
         if choices.all_or_nothing:
             _refuse_unsendable(publisher.check(_rows(table, binding)))
         with Progress(
@@ -292,15 +299,17 @@ async def _subscribe(
 ) -> None:
     current = installation()
     memory = current.home / "subscribe" / f"{system}.{dataset}.json"
-    async with Subscriber.open(
-        current.cluster_as(system),
-        system=system,
-        dataset=dataset,
-        clock=now,
-        from_beginning=from_beginning,
-        follow=follow,
-        gateway=current.gateway_as(system) if from_snapshot else None,
-        memory=None if from_beginning else memory,
-    ) as subscriber:
-        async for record in subscriber:
-            typer.echo(json_line(record))
+    with exporting(current.settings.otlp, system) as spans:
+        async with Subscriber.open(
+            current.cluster_as(system),
+            system=system,
+            dataset=dataset,
+            clock=now,
+            from_beginning=from_beginning,
+            follow=follow,
+            gateway=current.gateway_as(system) if from_snapshot else None,
+            memory=None if from_beginning else memory,
+            spans=spans,
+        ) as subscriber:
+            async for record in subscriber:
+                typer.echo(json_line(record))

@@ -40,10 +40,14 @@ from bus.tables.options import TableOptions
 from bus.tables.table import BadRow, Grid, MergedCells, Table
 from bus.tables.table import Row as TableRow
 from bus.texts import Language, Texts
+from bus.tracing.exporting import UNKEPT, Spans, exporting
 from bus.wire.signature import BatchSigner
 from bus.wire.topics import Position
+from bus.wire.trace_context import TRACED_SHARE
 
 __all__ = [
+    "TRACED_SHARE",
+    "UNKEPT",
     "Annul",
     "AnsweredRecord",
     "Asker",
@@ -86,6 +90,7 @@ __all__ = [
     "RowGiven",
     "RowProblem",
     "SourceRow",
+    "Spans",
     "Subscriber",
     "Table",
     "TableOptions",
@@ -95,6 +100,7 @@ __all__ = [
     "UnsendableRow",
     "as_text",
     "detect",
+    "exporting",
     "finite",
     "json_line",
     "open_grid",

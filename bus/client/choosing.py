@@ -24,6 +24,7 @@ from bus.model.record import Lane
 from bus.wire.delivery import Delivery
 from bus.wire.header_names import EVENT
 from bus.wire.headers import compose
+from bus.wire.trace_context import TRACED_SHARE, trace_headers
 
 
 class Encoding(Protocol):
@@ -58,6 +59,7 @@ class Chooser:
         partition_of: Callable[[bytes], int],
         clock: Callable[[], datetime],
         said: Said,
+        traced_share: float = TRACED_SHARE,
     ) -> None:
         """Take what a decision rests on.
 
@@ -68,6 +70,7 @@ class Chooser:
             partition_of: Partition of a key.
             clock: Gives the present, aware.
             said: Events of the source that were told already, behind the position read from.
+            traced_share: Of live records, those that begin a trace, 0 to 1.
         """
         self._rows = rows
         self._memory = memory
@@ -75,6 +78,7 @@ class Chooser:
         self._partition_of = partition_of
         self._clock = clock
         self._said = said
+        self._traced_share = traced_share
         self._told_again: set[str] = set()
         """Entries of which something was told behind the position, and now something else."""
         self._mends = memory.holds_unreadable()
@@ -130,6 +134,7 @@ class Chooser:
             resolves=self._mended(run, row, prepared),
         )
         headers = compose(envelope, self._source.dataset)
+        headers += trace_headers(envelope, self._traced_share)
         if isinstance(row, SourceRow):
             headers.append((EVENT, row.event.encode()))
         key = prepared.key.encode()

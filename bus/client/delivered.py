@@ -43,6 +43,8 @@ class DeliveredRecord:
     """Place in the topic it was read from; of a first load, in the accepted topic."""
     group: Group | None = None
     """Its place in a group that is taken together (`Subscriber.groups`); None: it stands alone."""
+    traceparent: str | None = None
+    """W3C trace context of a traced record, for a consumer that goes on with the trace."""
 
     @property
     def ends_unit(self) -> bool:

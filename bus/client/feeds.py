@@ -134,6 +134,7 @@ class Feeds:
             fields=self._fields(topic, position, record, record.value),
             position=position,
             group=record.group,
+            traceparent=record.traceparent,
         )
 
     def decode_row(self, topic: str, position: Position, row: StandingRow) -> DeliveredRecord:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from aiokafka.partitioner import DefaultPartitioner
@@ -14,6 +16,8 @@ from bus.client.faults import translated
 from bus.errors import DocumentError, Unavailable, Words
 from bus.kafka.producer import BatchProducer
 from bus.texts import message
+from bus.tracing.exporting import UNKEPT, Spans
+from bus.tracing.sent import sent_spans
 from bus.wire.delivery import Delivery, sign
 from bus.wire.groups import GROUP_BYTES_MAX
 from bus.wire.headers import headers_bytes
@@ -60,6 +64,7 @@ class Outlet:
         signer: BatchSigner,
         partitions: Sequence[int],
         doing: Words,
+        spans: Spans = UNKEPT,
     ) -> None:
         """Begin empty.
 
@@ -68,6 +73,7 @@ class Outlet:
             signer: Of the publishing system.
             partitions: Of the in-topic, ascending.
             doing: What is going on, for messages.
+            spans: Told when traced records are durable.
         """
         self._producer = producer
         self._signer = signer
@@ -77,6 +83,7 @@ class Outlet:
         self._in_flight: deque[asyncio.Future[object]] = deque()
         self._before: dict[int, asyncio.Future[object]] = {}
         self._doing = doing
+        self._spans = spans
 
     def partition_of(self, key: bytes) -> int:
         """Choose the partition that Kafka's Java client chooses for a key."""
@@ -178,13 +185,22 @@ class Outlet:
         deliveries = self._waiting[partition].deliveries
         self._waiting[partition] = _Batch()
         sign(deliveries, self._signer)
+        begun_ns = time.time_ns()
         with translated(self._doing, _HINT):
             async with asyncio.timeout(ACKNOWLEDGEMENT_S):
                 acknowledgements = await self._producer.send(deliveries)
         self._in_flight.extend(acknowledgements)
         self._before[partition] = acknowledgements[-1]
+        if self._spans.are_kept:
+            acknowledgements[-1].add_done_callback(partial(self._trace, deliveries, begun_ns))
         while len(self._in_flight) > IN_FLIGHT_BATCHES_MAX or self._oldest_is_done():
             await self._await_oldest()
+
+    def _trace(
+        self, deliveries: Sequence[Delivery], begun_ns: int, acknowledged: asyncio.Future[object]
+    ) -> None:
+        if not acknowledged.cancelled() and acknowledged.exception() is None:
+            self._spans.tell(sent_spans(deliveries, begun_ns=begun_ns, ended_ns=time.time_ns()))
 
     def _oldest_is_done(self) -> bool:
         return bool(self._in_flight) and self._in_flight[0].done()

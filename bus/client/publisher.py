@@ -44,7 +44,9 @@ from bus.model.record import Lane
 from bus.process.lock import alone
 from bus.tables.mapping import MappingFile
 from bus.texts import message
+from bus.tracing.exporting import UNKEPT, Spans
 from bus.wire.signature import BatchSigner
+from bus.wire.trace_context import TRACED_SHARE
 
 Progress: TypeAlias = Callable[[PublishReport], None]
 """Told the counts so far; `keys_more_than_once` is counted at the end only."""
@@ -100,6 +102,8 @@ class Publisher:
         event_time_field: str | None = None,
         send_broken: bool = False,
         barrier: Mapping[int, int] | None = None,
+        traced_share: float = TRACED_SHARE,
+        spans: Spans = UNKEPT,
     ) -> AsyncIterator[Self]:
         """Connect, and learn from the log what this system has sent of the dataset.
 
@@ -115,6 +119,8 @@ class Publisher:
                 Without it such a row is not sent, and told with every rule that it breaks.
             barrier: `ends` when the position was kept that a connector reads on from: events told
                 in the log behind it are not told again. None: nothing was.
+            traced_share: Of live records, those that begin a trace, 0 to 1.
+            spans: Told when traced records are durable.
 
         Raises:
             DocumentError: The system does not provide the dataset, lacks a right, or its memory
@@ -142,7 +148,7 @@ class Publisher:
             doing = message("doing.client.publishing", source=source)
             with translated(doing):
                 await stack.enter_async_context(producer)
-            outlet = Outlet(producer, signer, log.partitions, doing)
+            outlet = Outlet(producer, signer, log.partitions, doing, spans)
             said = NOTHING_SAID
             if barrier is not None:
                 said = await Said.since(cluster, source, ledger, barrier=barrier, ends=starts)
@@ -153,6 +159,7 @@ class Publisher:
                 partition_of=outlet.partition_of,
                 clock=clock,
                 said=said,
+                traced_share=traced_share,
             )
             ledger.contested()
             yield cls(

@@ -46,6 +46,8 @@ from bus.kafka.cluster import Cluster
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.model.record import RawRecord, RegistryRecord, StandingRow
 from bus.texts import message
+from bus.tracing.exporting import UNKEPT, Spans
+from bus.tracing.work import RecordsInWork
 from bus.wire.groups import units
 from bus.wire.signature import SignatureChecker
 from bus.wire.topics import Position
@@ -77,6 +79,7 @@ class Subscriber:
         kept: Kept | None,
         follow: bool,
         start: Start,
+        spans: Spans,
     ) -> None:
         """Take what is connected; `open` is the way in."""
         self._cluster = cluster
@@ -100,6 +103,7 @@ class Subscriber:
         self._taken: dict[TopicPartition, int] = {}
         self._lookout = Lookout(consumer, feeds.topics, feeds.doing, follow=follow)
         self._committed_at = asyncio.get_running_loop().time()
+        self._work = RecordsInWork(group, spans)
 
     @classmethod
     @asynccontextmanager
@@ -116,6 +120,7 @@ class Subscriber:
         memory: Path | None = None,
         reader: str | None = None,
         kept: Kept | None = None,
+        spans: Spans = UNKEPT,
     ) -> AsyncIterator[Self]:
         """Connect and find the topics that the system's agreements open.
 
@@ -135,6 +140,7 @@ class Subscriber:
                 the group is then `<system>.<dataset>.<reader>`.
             kept: Tells what the consumer keeps itself, in one transaction with what it makes of a
                 batch (`batches`). Neither the group's positions nor `memory` count then.
+            spans: Told how long the consumer worked on traced records.
 
         Raises:
             DocumentError: No agreement in force, a right is missing, or a load is unfinished.
@@ -164,12 +170,20 @@ class Subscriber:
             state = None if kept is None else await kept()
             start = await stack.enter_async_context(starting(feeds, gateway, memory, state, clock))
             subscriber = cls(
-                cluster, consumer, feeds, group=group, kept=kept, follow=follow, start=start
+                cluster,
+                consumer,
+                feeds,
+                group=group,
+                kept=kept,
+                follow=follow,
+                start=start,
+                spans=spans,
             )
             if start.first_load is None:
                 await subscriber._start()
             try:
                 yield subscriber
+                subscriber._work.end()
                 await subscriber._commit()
             finally:
                 if subscriber._loading is not None:
@@ -247,6 +261,7 @@ class Subscriber:
         """
         self._taken |= self._handed
         self._handed.clear()
+        self._work.end()
         if asyncio.get_running_loop().time() - self._committed_at > _COMMIT_S:
             await self._commit()
         while not self._rest and not self._turn_to_news():
@@ -268,6 +283,7 @@ class Subscriber:
         )
         if not self._rest:  # no position is kept inside a group
             self._handed[place] = offset + 1
+        self._work.begin(delivered.traceparent, position, delivered.record_id, delivered.dataset)
         return delivered
 
     def _turn_to_news(self) -> bool:

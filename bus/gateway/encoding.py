@@ -29,6 +29,7 @@ from bus.wire.delivery import Delivery
 from bus.wire.headers import Flaw, compose, format_time, parse_envelope
 from bus.wire.record_id import record_id
 from bus.wire.topics import Inbound
+from bus.wire.trace_context import TraceContext, trace_headers
 
 _FIELDS: Final[Mapping[str, str]] = {
     "bus_supersedes": "supersedes",
@@ -45,6 +46,15 @@ class Sender(NamedTuple):
     source: Inbound
     system: SystemCode
     dataset: DatasetCode
+
+
+class Trace(NamedTuple):
+    """Which records of a request are traced."""
+
+    share: float
+    """Of live records, those that begin a trace of their own, 0 to 1."""
+    given: TraceContext | None = None
+    """The request's own, which all of its records belong to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,15 +98,24 @@ def encode_records(
     *,
     partition_of: Callable[[bytes], int],
     now: datetime,
+    trace: Trace,
 ) -> list[Delivery]:
     """Write records, unsigned, in their order.
+
+    Args:
+        given: Of the body.
+        sender: Who publishes what.
+        encoding: Of that dataset.
+        partition_of: Chooses the partition of a key.
+        now: Aware; the event time of a record that does not say its own.
+        trace: Which of them are traced.
 
     Raises:
         Problem: Some can't be written; with every part that is wrong, and no value.
     """
     deliveries, findings = [], list[Finding]()
     for place, record in enumerate(given.records):
-        written = _delivery(record, sender, encoding, partition_of, now)
+        written = _delivery(record, sender, encoding, partition_of, now, trace)
         if isinstance(written, Delivery):
             deliveries.append(written)
         else:
@@ -112,6 +131,7 @@ def _delivery(
     encoding: RecordEncoding,
     partition_of: Callable[[bytes], int],
     now: datetime,
+    trace: Trace,
 ) -> Delivery | list[Finding]:
     values = whole_record(encoding.shape, given.value, encoding.defaults)
     try:
@@ -124,7 +144,8 @@ def _delivery(
         return [_finding(key_path, message("gateway.expects.key", bytes_max=KEY_BYTES_MAX))]
     if len(value) > VALUE_BYTES_MAX:
         return [_finding("value", message("gateway.expects.value", bytes_max=VALUE_BYTES_MAX))]
-    headers = compose(_envelope(given, key, sender, encoding.schema_id, now), sender.dataset)
+    envelope = _envelope(given, key, sender, encoding.schema_id, now)
+    headers = compose(envelope, sender.dataset)
     read = parse_envelope(
         [*headers, ("bus_sig", b"-")],
         agency=sender.source.agency,
@@ -139,7 +160,7 @@ def _delivery(
         partition=partition_of(key.encode()),
         key=key.encode(),
         value=value,
-        headers=headers,
+        headers=headers + trace_headers(envelope, trace.share, trace.given),
     )
 
 

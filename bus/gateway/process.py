@@ -55,6 +55,7 @@ from bus.process.log import configure_logging
 from bus.settings import read_settings
 from bus.supervise.role import Door
 from bus.texts import message
+from bus.tracing.exporting import exporting
 from bus.wire.signature import BatchSigner
 from bus.wiring import Installation
 
@@ -125,6 +126,8 @@ async def serving(
             once=once,
             clock=_now,
             put_on_record=partial(_put_on_record, notes),
+            traced_share=installation.settings.traced_share,
+            spans=stack.enter_context(exporting(installation.settings.otlp, "bus.gateway")),
         )
         statuses = Statuses(admission=admission, cluster=cluster, fund_dsn=installation.fund_dsn())
         feeding = Feeding(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Final
@@ -17,7 +18,7 @@ from bus.catalogue.snapshot import Snapshot, instant_ms
 from bus.gateway.admission import Admission
 from bus.gateway.authentication import Caller
 from bus.gateway.carrier import Carrier
-from bus.gateway.encoding import RecordEncoding, Sender, encode_records, parse_records
+from bus.gateway.encoding import RecordEncoding, Sender, Trace, encode_records, parse_records
 from bus.gateway.endpoint import JSON, Answer, Endpoint
 from bus.gateway.given import RecordsGiven, RecordsTaken, RecordTaken
 from bus.gateway.idempotency import AnsweredOnce
@@ -25,8 +26,12 @@ from bus.gateway.places import Places
 from bus.gateway.problems import Problem
 from bus.gateway.signed_record import AVRO, SignedHeaders, signed_record
 from bus.model.identifiers import DatasetCode, KeyId
+from bus.tracing.exporting import UNKEPT, Spans
+from bus.tracing.sent import sent_spans
+from bus.tracing.span import Side, Span
 from bus.wire.delivery import Delivery, sign
 from bus.wire.topics import Inbound
+from bus.wire.trace_context import TRACED_SHARE, TRACEPARENT, parse_trace_context
 
 AT_ONCE_MAX: Final = 32
 AT_ONCE_OF_ONE_MAX: Final = 8
@@ -88,6 +93,9 @@ class Publishing:
     clock: Callable[[], datetime]
     put_on_record: Callable[[Note], Awaitable[None]]
     """Writes a note of the audit log; done when it is durable."""
+    traced_share: float = TRACED_SHARE
+    """Of live records, those that begin a trace, 0 to 1."""
+    spans: Spans = UNKEPT
     bodies: Places = field(default_factory=lambda: Places(BODIES_MAX, AT_ONCE_OF_ONE_MAX))
     places: Places = field(default_factory=lambda: Places(AT_ONCE_MAX, AT_ONCE_OF_ONE_MAX))
     _encodings: dict[DatasetCode, RecordEncoding] = field(default_factory=dict)
@@ -112,12 +120,16 @@ class Publishing:
         self, request: web.Request, body: bytes, sender: Sender, key: str | None
     ) -> web.Response:
         snapshot = self.admission.catalogue()
-        deliveries, key_id = self._records(request, body, sender, snapshot)
+        asked = _asked(request, sender.dataset)
+        deliveries, key_id = self._records(request, body, sender, snapshot, asked)
 
         async def send() -> str:
             if request.content_type == JSON:  # else the system has signed itself
                 await self.put_on_record(_signed(sender, key_id, body, deliveries))
+            begun_ns = time.time_ns()
             offsets = await self.carrier.send(deliveries)
+            if self.spans.are_kept:
+                self._trace(deliveries, begun_ns, asked)
             return _receipt(sender, key_id, snapshot, deliveries, offsets)
 
         if key is None:
@@ -128,8 +140,19 @@ class Publishing:
         headers = {REPLAYED: "true"} if is_replayed else None
         return web.Response(status=202, text=receipt, content_type=JSON, headers=headers)
 
+    def _trace(self, deliveries: Sequence[Delivery], begun_ns: int, asked: Span | None) -> None:
+        now_ns = time.time_ns()
+        self.spans.tell(sent_spans(deliveries, begun_ns=begun_ns, ended_ns=now_ns))
+        if asked is not None and asked.context.is_sampled:
+            self.spans.tell([replace(asked, ended_ns=now_ns)])
+
     def _records(
-        self, request: web.Request, body: bytes, sender: Sender, snapshot: Snapshot
+        self,
+        request: web.Request,
+        body: bytes,
+        sender: Sender,
+        snapshot: Snapshot,
+        asked: Span | None,
     ) -> tuple[list[Delivery], KeyId]:
         """Make signed records of a body, and tell by whose key."""
         now = self.clock()
@@ -156,6 +179,7 @@ class Publishing:
             self._encoding(snapshot, sender.dataset),
             partition_of=partition_of,
             now=now,
+            trace=Trace(self.traced_share, None if asked is None else asked.inner),
         )
         by_partition = defaultdict[int, list[Delivery]](list)
         for delivery in deliveries:
@@ -181,6 +205,26 @@ def _sender(snapshot: Snapshot, caller: Caller, dataset: DatasetCode) -> Sender:
         raise Problem(403, "not_provided", system=caller.system, dataset=dataset)
     source = Inbound(agency=agency.code, dataset=dataset)
     return Sender(source=source, system=caller.system, dataset=dataset)
+
+
+def _asked(request: web.Request, dataset: DatasetCode) -> Span | None:
+    """Begin the request's span, where its sender traces its own work."""
+    context = parse_trace_context(request.headers.get(TRACEPARENT, ""))
+    if context is None:
+        return None
+    now_ns = time.time_ns()
+    return Span(
+        context=context,
+        name=f"{PUBLISH.method} {PUBLISH.path}",
+        side=Side.SERVER,
+        begun_ns=now_ns,
+        ended_ns=now_ns,
+        attributes={
+            "http.request.method": PUBLISH.method,
+            "http.route": PUBLISH.path,
+            "bus.dataset": dataset,
+        },
+    )
 
 
 def _idempotency_key(request: web.Request) -> str | None:

@@ -46,7 +46,10 @@ class SignedHeaders(BaseModel):
     bus_supersedes: str | None = Field(default=None, alias="bus-supersedes")
     bus_lane: str | None = Field(default=None, alias="bus-lane")
     bus_resolves: str | None = Field(default=None, alias="bus-resolves")
-    traceparent: str | None = Field(default=None)
+    traceparent: str | None = Field(
+        default=None,
+        description="W3C trace context of the work that the records come of; with JSON too",
+    )
     bus_sig: str | None = Field(default=None, alias="bus-sig", description="base64")
     bus_key: str | None = Field(
         default=None, alias="bus-key", description="the record's key, percent-encoded UTF-8"

@@ -163,6 +163,8 @@ class RegistryRecord:
     """LogAppendTime in the accepted topic, milliseconds since 1970 UTC."""
     group: Group | None = None
     """Its place in a correction group, or None where it stands for itself."""
+    traceparent: str | None = None
+    """Its W3C trace context, or None where it has none, or comes from the fund."""
 
     @property
     def identity(self) -> tuple[AgencyCode, DatasetCode, str]:

@@ -6,6 +6,7 @@ of one Kafka batch share their append time, and a call for each would slow enfor
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, disable_created
 from prometheus_client.core import HistogramMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
+from bus.model.identifiers import RecordId
 from bus.observe import series
 from bus.observe.known import Labels
 from bus.observe.series import Kind, Series
@@ -79,9 +82,25 @@ class Board:
             self._reached[one, labels] = value
             self.set(one, labels, value)
 
-    def observe(self, one: Series, labels: Labels, seconds: float, times: int = 1) -> None:
-        """Take `times` measurements of the same length."""
-        self._histograms[one].observe(labels, seconds, times)
+    def observe(
+        self,
+        one: Series,
+        labels: Labels,
+        seconds: float,
+        times: int = 1,
+        *,
+        exemplar: RecordId | None = None,
+    ) -> None:
+        """Take `times` measurements of the same length.
+
+        Args:
+            one: The histogram.
+            labels: Its labels.
+            seconds: What was measured.
+            times: How often.
+            exemplar: One of the records, whose trace has its id; shown in OpenMetrics alone.
+        """
+        self._histograms[one].observe(labels, seconds, times, exemplar)
 
     def observe_each(self, one: Series, labels: Labels, seconds: Sequence[float]) -> None:
         """Take measurements of different lengths."""
@@ -91,7 +110,7 @@ class Board:
         """Let series exist, at zero where nothing has happened yet; each has labels."""
         for one, labels in known:
             if one.kind is Kind.HISTOGRAM:
-                self._histograms[one].observe(labels, 0.0, 0)
+                self._histograms[one].observe(labels, 0.0, 0, None)
             else:
                 self._child(one, labels)
 
@@ -135,12 +154,20 @@ class _Histogram(Collector):
         self._lock = Lock()
         self._counts: dict[Labels, list[int]] = {}
         self._sums: dict[Labels, float] = {}
+        self._exemplars: dict[tuple[Labels, int], Exemplar] = {}
+        """The latest of each bucket."""
 
-    def observe(self, labels: Labels, seconds: float, times: int) -> None:
+    def observe(
+        self, labels: Labels, seconds: float, times: int, exemplar: RecordId | None
+    ) -> None:
+        place = bisect_left(self._limits, seconds)
         with self._lock:
             counts = self._counts.setdefault(labels, [0] * (len(self._limits) + 1))
-            counts[bisect_left(self._limits, seconds)] += times
+            counts[place] += times
             self._sums[labels] = self._sums.get(labels, 0.0) + seconds * times
+            if exemplar is not None:
+                named: dict[str, str] = {"trace_id": exemplar}
+                self._exemplars[labels, place] = Exemplar(named, seconds, time.time())
 
     def observe_each(self, labels: Labels, seconds: Sequence[float]) -> None:
         with self._lock:
@@ -154,9 +181,11 @@ class _Histogram(Collector):
         family = HistogramMetricFamily(one.name, one.meaning, labels=one.labels)
         with self._lock:
             for labels, counts in self._counts.items():
-                total, buckets = 0, []
-                for name, count in zip(self._names, counts, strict=True):
+                total, buckets = 0, list[tuple[str, float] | tuple[str, float, Exemplar]]()
+                for place, (name, count) in enumerate(zip(self._names, counts, strict=True)):
                     total += count
-                    buckets.append((name, float(total)))
+                    exemplar = self._exemplars.get((labels, place))
+                    bucket = (name, float(total))
+                    buckets.append(bucket if exemplar is None else (*bucket, exemplar))
                 family.add_metric(labels, buckets, self._sums[labels])
         yield family

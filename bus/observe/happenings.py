@@ -6,7 +6,7 @@ A happening is made of what a batch came to, tallied once, and counted when the 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -20,6 +20,7 @@ from bus.observe.board import Board
 from bus.observe.known import Readers
 from bus.observe.promises import Alike, Promised, promised
 from bus.observe.series import Work
+from bus.observe.traced import Traced, enforced, exemplars_of, funded
 from bus.wire import topics
 
 Appended: TypeAlias = Mapping[tuple[DatasetCode, int], int]
@@ -38,9 +39,11 @@ class BatchEnforced:
     live: Appended
     """Accepted live records by their inbound append time; none of a release, which is older."""
     promised: Promised
+    traced: Sequence[Traced]
 
     def tell(self, board: Board, readers: Readers, now_ms: int) -> None:
         """Count it, now that all its outputs are durable."""
+        exemplars = exemplars_of(self.traced)
         for accepted, count in self.accepted.items():
             board.add(series.ACCEPTED, accepted, count)
         for quarantined, count in self.quarantined.items():
@@ -50,7 +53,8 @@ class BatchEnforced:
         _tell_delivered(self.written, board, readers, now_ms)
         for (dataset, appended_ms), count in self.live.items():
             waited_s = max(0, now_ms - appended_ms) / 1000
-            board.observe(series.ACCEPT_LATENCY, (dataset,), waited_s, count)
+            exemplar = exemplars.get((dataset, appended_ms))
+            board.observe(series.ACCEPT_LATENCY, (dataset,), waited_s, count, exemplar=exemplar)
         _tell_promised(self.promised, board)
 
 
@@ -90,7 +94,7 @@ class RowsTold:
 
 
 def batch_enforced(
-    verdicts: Iterable[Verdict],
+    verdicts: Sequence[Verdict],
     written: Mapping[str, int],
     *,
     snapshot: Snapshot,
@@ -131,6 +135,7 @@ def batch_enforced(
         written=written,
         live=live,
         promised=promised(alike, snapshot),
+        traced=enforced(verdicts, topics.ENFORCE_GROUP),
     )
 
 
@@ -143,15 +148,18 @@ class GroupFunded:
     live: Appended
     """Live records by the append time of their acceptance."""
     seconds: float
+    traced: Sequence[Traced]
 
     def tell(self, board: Board, now_ms: int) -> None:
         """Count it."""
+        exemplars = exemplars_of(self.traced)
         board.observe(series.BATCH_DURATION, (Work.FUND,), self.seconds)
         for labels, count in self.outcomes.items():
             board.add(series.FUND_RECORDS, labels, count)
         for (dataset, appended_ms), count in self.live.items():
             waited_s = max(0, now_ms - appended_ms) / 1000
-            board.observe(series.FUND_LATENCY, (dataset,), waited_s, count)
+            exemplar = exemplars.get((dataset, appended_ms))
+            board.observe(series.FUND_LATENCY, (dataset,), waited_s, count, exemplar=exemplar)
 
 
 def group_funded(
@@ -173,7 +181,9 @@ def group_funded(
         for one in batch.records:
             if one.record.lane is Lane.LIVE:
                 live[dataset, one.record.appended_ms] += 1
-    return GroupFunded(outcomes=came_to, live=live, seconds=seconds)
+    return GroupFunded(
+        outcomes=came_to, live=live, seconds=seconds, traced=funded(batches, outcomes)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

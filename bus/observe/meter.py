@@ -14,6 +14,7 @@ from bus.observe import series
 from bus.observe.board import Board
 from bus.observe.known import Labels, Readers, readers_by_topic
 from bus.observe.series import Series, Work
+from bus.tracing.exporting import UNKEPT, Spans
 
 Known: TypeAlias = Callable[[Snapshot], Iterable[tuple[Series, Labels]]]
 
@@ -21,9 +22,15 @@ Known: TypeAlias = Callable[[Snapshot], Iterable[tuple[Series, Labels]]]
 class Meter:
     """The series of one worker, born anew with each catalogue."""
 
-    def __init__(self, *known: Known) -> None:
-        """Name what this worker may count under a catalogue (`bus.observe.known`)."""
+    def __init__(self, *known: Known, spans: Spans = UNKEPT) -> None:
+        """Begin.
+
+        Args:
+            known: What this worker may count under a catalogue (`bus.observe.known`).
+            spans: Told what it did with traced records.
+        """
         self.board: Final = Board()
+        self.spans: Final = spans
         self.readers: Readers = {}
         self._known = known
         self._version = 0

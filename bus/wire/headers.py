@@ -20,7 +20,7 @@ Written by the provider, and signed but for `bus_sig` and `traceparent`:
     bus_group       `<id>/<index>/<size>`: member of a group that is taken whole or not at all;
                     id 16 hexadecimal digits, index from 0, size 2 to 64; or absent
     bus_sig         batch signature
-    traceparent     W3C trace context, or absent
+    traceparent     W3C trace context, or absent (`bus.wire.trace_context`)
 Written by a connector for itself, in its own in-topic, unsigned, and left behind there:
     bus_event       which event of its source the record tells: 16 hexadecimal digits
 Added by the bus:
@@ -43,7 +43,6 @@ The agency is the topic's, never a header's claim: `ce_source` is only compared 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -73,6 +72,7 @@ from bus.wire.header_names import (
     SIGNED,
 )
 from bus.wire.original import name_as_sent, sendable
+from bus.wire.trace_context import TRACEPARENT, is_trace_context
 
 __all__ = [
     "ADDED_BY_THE_BUS",
@@ -106,7 +106,6 @@ HEADERS_MAX: Final = 128
 _CARRIED: Final = frozenset({*SIGNED, "bus_sig"})
 """What goes on to consumers and the fund; what a sender adds of its own stays behind."""
 _NOT_OF_A_VIEW: Final = frozenset({"bus_sig", "bus_attempt"})
-_TRACE: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _REMEMBERED_MAX: Final = 512
 
 
@@ -167,7 +166,7 @@ def accepted_headers(raw: RawRecord, catalogue: int, attempt: int = 0) -> list[t
 
 def _is_trace(header: tuple[str, bytes]) -> bool:
     name, value = header
-    return name == "traceparent" and _TRACE.fullmatch(value or b"") is not None
+    return name == TRACEPARENT and is_trace_context(value)
 
 
 def _origin(raw: RawRecord, catalogue: int) -> list[tuple[str, bytes]]:
@@ -267,6 +266,7 @@ def parse_delivered(raw: RawRecord, dataset: DatasetCode) -> RegistryRecord:
             catalogue=kind.catalogue,
             appended_ms=raw.timestamp,
             group=parse_group(sent["bus_group"].decode()) if "bus_group" in sent else None,
+            traceparent=sent[TRACEPARENT].decode() if TRACEPARENT in sent else None,
         )
     except UnicodeDecodeError:
         raise  # its message would hold the bytes

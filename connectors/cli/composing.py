@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from bus.cli.context import installation, now
-from bus.client import BatchSigner
+from bus.client import UNKEPT, BatchSigner, Spans
 from bus.model.identifiers import DatasetCode, SystemCode
 from connectors.documents import Connector, SinkConnector, read_any, read_connector
 from connectors.door import BusDoor
@@ -50,7 +50,7 @@ def source_of(connector: Connector) -> Source[Any]:
     return connector.source(connector.config, context)
 
 
-def door_of(connector: Connector) -> BusDoor:
+def door_of(connector: Connector, spans: Spans = UNKEPT) -> BusDoor:
     """Give the way onto the bus, as the connector's system."""
     current, document = installation(), connector.document
     system = SystemCode(document.system)
@@ -64,6 +64,8 @@ def door_of(connector: Connector) -> BusDoor:
         version=connector.source.version,
         signer=BatchSigner(credentials.key_id, credentials.private_key),
         clock=now,
+        traced_share=current.settings.traced_share,
+        spans=spans,
         mapping=connector.mapping(),
         is_sparse=document.sparse,
     )

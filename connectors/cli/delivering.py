@@ -13,7 +13,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from bus.cli.context import installation, language, now
 from bus.cli.output import talk
-from bus.client import DeliveredBatch, Kept, Subscriber
+from bus.client import DeliveredBatch, Kept, Spans, Subscriber, exporting
 from bus.errors import Unavailable
 from bus.model.identifiers import DatasetCode, SystemCode
 from connectors.cli.composing import documents_folder
@@ -50,11 +50,14 @@ async def deliver(connector: SinkConnector, *, once: bool, metrics_port: int | N
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
     metrics, home = SinkMetrics(registry, connector.name), installation().home
     async with page_of(connector.name, registry, home=home, port=metrics_port):
-        with Progress(*columns, console=talk, transient=True) as bar:
+        with (
+            exporting(installation().settings.otlp, connector.document.system) as spans,
+            Progress(*columns, console=talk, transient=True) as bar,
+        ):
             await Delivery(
                 connector=connector.name,
                 make_sink=lambda: sink_of(connector),
-                subscribe=_Subscribing(connector),
+                subscribe=_Subscribing(connector, spans),
                 told=_All(totals, metrics, bar, connector.name),
                 stopping=stopping,
             ).run(follow=not once)
@@ -64,8 +67,9 @@ async def deliver(connector: SinkConnector, *, once: bool, metrics_port: int | N
 class _Subscribing:
     """Subscribes as the connector's system."""
 
-    def __init__(self, connector: SinkConnector) -> None:
+    def __init__(self, connector: SinkConnector, spans: Spans) -> None:
         self._connector = connector
+        self._spans = spans
 
     @asynccontextmanager
     async def __call__(self, kept: Kept | None, *, follow: bool) -> AsyncIterator[Subscriber]:
@@ -81,6 +85,7 @@ class _Subscribing:
             memory=folder_of(self._connector) / "first-load.json",
             reader=self._connector.name,
             kept=kept,
+            spans=self._spans,
         ) as subscriber:
             yield subscriber
 

@@ -12,7 +12,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from bus.cli.context import installation, language, now
 from bus.cli.output import JsonOption, print_json, results, talk
-from bus.client import PublishReport
+from bus.client import PublishReport, exporting
 from bus.errors import Unavailable
 from connectors.cli.composing import (
     NameArgument,
@@ -91,20 +91,22 @@ async def _run(connector: Connector, *, once: bool, metrics_port: int | None) ->
     totals = Totals()
     registry = CollectorRegistry()
     told = _Both(totals, ConnectorMetrics(registry, connector.name), connector.name)
-    work = Work(
-        connector=connector,
-        door=door_of(connector),
-        workplace=workplace_of(connector.name),
-        told=told,
-        clock=now,
-    )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, work.ending.set)
-    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
-    home = installation().home
-    async with page_of(connector.name, registry, home=home, port=metrics_port):
-        with Progress(*columns, console=talk, transient=True) as told.bar:
+    current, columns = installation(), (TextColumn("{task.description}"), TimeElapsedColumn())
+    async with page_of(connector.name, registry, home=current.home, port=metrics_port):
+        with (
+            exporting(current.settings.otlp, connector.document.system) as spans,
+            Progress(*columns, console=talk, transient=True) as told.bar,
+        ):
+            work = Work(
+                connector=connector,
+                door=door_of(connector, spans),
+                workplace=workplace_of(connector.name),
+                told=told,
+                clock=now,
+            )
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, work.ending.set)
             told.task = told.bar.add_task(connector.name, total=None)
             await work.run(follow=not once)
     return totals

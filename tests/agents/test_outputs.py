@@ -60,7 +60,7 @@ def sent(number: int, waits_for: list[asyncio.Future[object]]) -> _Sent:
         topic="in.a.b", partition=0, start=number, end=number + 1, records=(), epoch=1
     )
     enforced = batch_enforced([], {}, snapshot=snapshot(), is_release=False)
-    return _Sent(batch=batch, outputs=waits_for, enforced=enforced)
+    return _Sent(batch=batch, outputs=waits_for, enforced=enforced, begun_ns=0)
 
 
 @asynccontextmanager

@@ -82,12 +82,14 @@ def paced(given: Rows, seconds: float, count: int) -> AsyncIterator[RowGiven]:
 
 @asynccontextmanager
 async def supervised(
-    installation: Installation, workers_per_role: int = 1
+    installation: Installation,
+    workers_per_role: int = 1,
+    environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Every role's workers, restarted by the product's own supervisor."""
     supervisor = Supervisor(
         [Slot(role=role, number=n) for role in Role for n in range(workers_per_role)],
-        environment={"BUS_HOME": str(installation.home)},
+        environment={"BUS_HOME": str(installation.home), **(environment or {})},
         log_folder=installation.home / "log",
     )
     running = asyncio.create_task(supervisor.run())

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bus.catalogue.snapshot import build_snapshot
 from bus.contracts.encode import decoder
 from bus.enforce.judge import judge
-from bus.gateway.encoding import RecordEncoding, Sender, encode_records, parse_records
+from bus.gateway.encoding import RecordEncoding, Sender, Trace, encode_records, parse_records
 from bus.gateway.problems import Problem
 from bus.model.identifiers import KeyId
 from bus.model.verdict import Accepted, Quarantined, Reason
@@ -43,6 +43,7 @@ SNAPSHOT = build_snapshot(
 SENDER = Sender(source=SOURCE, system=SYSTEM, dataset=DATASET)
 ENCODING = RecordEncoding.of(SNAPSHOT, DATASET)
 NOW = datetime(2026, 3, 31, 20, tzinfo=UTC)
+UNTRACED = Trace(share=0.0)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -58,12 +59,16 @@ def record(
 
 def encoded(*records: object) -> list[Delivery]:
     given = parse_records(json.dumps({"records": records}).encode())
-    return encode_records(given, SENDER, ENCODING, partition_of=lambda _: 2, now=NOW)
+    return encode_records(
+        given, SENDER, ENCODING, partition_of=lambda _: 2, now=NOW, trace=UNTRACED
+    )
 
 
 def refused(body: bytes) -> Problem:
     with pytest.raises(Problem) as caught:
-        encode_records(parse_records(body), SENDER, ENCODING, partition_of=lambda _: 2, now=NOW)
+        encode_records(
+            parse_records(body), SENDER, ENCODING, partition_of=lambda _: 2, now=NOW, trace=UNTRACED
+        )
     return caught.value
 
 

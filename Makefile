@@ -48,7 +48,7 @@ bench: $(READY) $(PEERS)/ready  ## the bus against its peers and against limits 
 	@$(BIN)/python -m tests.bench --peers $(PEERS)/bin/python
 
 reference: $(READY)  ## write docs/reference/ and the boards from the code
-	@$(BIN)/python docs/generate.py
+	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m deploy.grafana.generate
 
 lock: $(READY)  ## resolve requirements.lock anew, with hashes

@@ -160,7 +160,7 @@ class RightsKeeper:
             # Why apart: what differs though nothing has turned was changed past the documents.
             cause = "turn" if has_turned else "drift"
             logger.info(
-                "keeper.%s cause=%s count=%d catalogue=%d first=%s",
+                "keeper.rights_changed change=%s cause=%s count=%d catalogue=%d first=%s",
                 change,
                 cause,
                 len(entries),

@@ -20,6 +20,8 @@ from bus.texts import Language, all_texts, text
 
 PAGE: Final = "docs/reference/reasons.md"
 """Where each code is an anchor; from the repository's root."""
+LOG_PAGE: Final = "docs/reference/log.md"
+"""The same, of codes of log lines."""
 GONE: Final = "gone"
 """Code of a worker that is announced and does not answer."""
 
@@ -37,6 +39,8 @@ class Subject(StrEnum):
     """What a record of a standing view says."""
     AILMENT = "ailment"
     EXIT = "exit"
+    LOG = "log"
+    """First word of a line that a process logs."""
 
 
 @unique
@@ -73,6 +77,7 @@ _BY_SUBJECT: Final[Mapping[Subject, Mender | None]] = {
     Subject.PRESENCE: None,
     Subject.AILMENT: Mender.OPERATOR,
     Subject.EXIT: None,
+    Subject.LOG: None,
 }
 
 
@@ -119,8 +124,8 @@ def codes() -> Iterator[tuple[Subject, str]]:
     yield Subject.AILMENT, GONE
     for key in all_texts():
         kind, _, code = key.partition(".")
-        if kind == Subject.EXIT:
-            yield Subject.EXIT, code
+        if kind in {Subject.EXIT, Subject.LOG}:
+            yield Subject(kind), code
 
 
 def mender_of(reason: Reason) -> Mender:
@@ -138,7 +143,7 @@ def _explanation(subject: Subject, code: str, language: Language) -> Explanation
         stage=None if reason is None else text(f"stage.{reason.stage}", language),
         mender=None if mender is None else text(f"mender.{mender}", language),
         example=None if reason is None else text(f"example.{code}", language),
-        page=f"{PAGE}#{code}",
+        page=f"{LOG_PAGE if subject is Subject.LOG else PAGE}#{code.replace('.', '')}",
     )
 
 

@@ -28,6 +28,7 @@ def generator() -> ModuleType:
     "page",
     [
         "reasons.md",
+        "log.md",
         "metrics.md",
         "headers.md",
         "settings.md",

@@ -9,6 +9,7 @@ from bus.observe.explain import Mender, Subject, codes, explain, explain_all, me
 from bus.observe.health import Ailment
 from bus.quarantine.entry import QuarantineState
 from bus.texts import Language
+from docs.log_lines import log_lines
 
 
 @pytest.mark.parametrize("language", list(Language))
@@ -29,6 +30,14 @@ def test_every_code_is_explained_in_both_languages(language: Language) -> None:
             assert one.stage
             assert one.mender
             assert one.example
+
+
+def test_every_line_that_is_logged_is_explained_and_no_other() -> None:
+    logged = {line.code for line in log_lines()}
+    assert logged == {code for subject, code in codes() if subject is Subject.LOG}
+    assert len(logged) > 30
+    (one,) = explain("worker.stopped", Language.EN)
+    assert one.page == "docs/reference/log.md#workerstopped"
 
 
 def test_the_two_languages_say_different_words() -> None:

@@ -29,6 +29,7 @@ from bus.wire.frame import frame
 from bus.wire.headers import compose, format_time
 from bus.wire.record_id import record_id
 from bus.wire.signature import BATCH_LEAVES_MAX, BatchSigner
+from bus.wire.trace_context import TRACED_SHARE, trace_headers
 from bus.wiring import Installation
 from tests.bench.invented_contract import BAD_EACH, SCHEMA, key_of, values
 
@@ -188,5 +189,5 @@ def _delivery(source: Source, number: int, partition: int, at: str) -> Delivery:
         partition=partition,
         key=key.encode(),
         value=framed(source.schema_id, number),
-        headers=compose(envelope, source.dataset),
+        headers=compose(envelope, source.dataset) + trace_headers(envelope, TRACED_SHARE),
     )

@@ -1,9 +1,10 @@
-"""What it costs to be seen: an enforcing worker with metrics, log and watch, and one without.
+"""What it costs to be seen: an enforcing worker with metrics, log and spans, and one without.
 
 `python -m tests.bench.observation [--records N] [--pairs N]` lets both judge the same records of
 one topic in turns, and measures the CPU time of each between the first and the last of them, with
-Prometheus' page read every second. It prints one line of JSON, and exits 1 where being seen costs
-more than 5 % by the median of the pairs.
+Prometheus' page read every second, and a tracing backend that takes spans of one record in a
+hundred. It prints one line of JSON, and exits 1 where being seen costs more than 5 % by the median
+of the pairs.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from tests.bench.invented_region import dataset, write_region
 from tests.bench.load import prepare, remove, source_of
 from tests.bench.options import say
 from tests.settings_environment import as_environment
+from tests.tracing.receiver import Backend, receiving
 
 COSTS_MAX: Final = 1.05
 _SKIPPED: Final = 0.1
@@ -46,7 +48,9 @@ _PATIENCE_S: Final = 300.0
 WORKERS: Final = {True: "bus.agents.worker", False: "tests.bench.unobserved"}
 
 
-async def measured(one: Installed, records: int, pairs: int, folder: Path) -> dict[str, object]:
+async def measured(
+    one: Installed, records: int, pairs: int, folder: Path, backend: Backend
+) -> dict[str, object]:
     """Publish once, then let both workers judge in turns."""
     installation = one.installation
     source = source_of(installation, one.region, dataset(0))
@@ -60,7 +64,7 @@ async def measured(one: Installed, records: int, pairs: int, folder: Path) -> di
     costs: dict[bool, list[float]] = {True: [], False: []}
     for number in range(pairs + 1):
         for is_seen in (True, False) if number % 2 else (False, True):
-            cost = await _cost(installation, places, is_seen=is_seen)
+            cost = await _cost(installation, places, backend.url, is_seen=is_seen)
             if number:  # the first pair warms the machine up
                 costs[is_seen].append(cost)
             say(f"{'seen' if is_seen else 'unseen'}: {cost:.2f} CPU s for 100,000 records")
@@ -70,13 +74,14 @@ async def measured(one: Installed, records: int, pairs: int, folder: Path) -> di
         "pairs": pairs,
         "seen_cpu_s_per_100k": round(median(costs[True]), 3),
         "unseen_cpu_s_per_100k": round(median(costs[False]), 3),
+        "spans": len(backend.spans),
         "ratio": round(median(ratios), 3),
         "ratios": [round(ratio, 3) for ratio in ratios],
     }
 
 
 async def _cost(
-    installation: Installation, places: Sequence[TopicPartition], *, is_seen: bool
+    installation: Installation, places: Sequence[TopicPartition], backend: str, *, is_seen: bool
 ) -> float:
     """Let a worker judge everything; gives CPU seconds for 100,000 records."""
     cluster = installation.cluster_as(BUS)
@@ -91,7 +96,7 @@ async def _cost(
             *(sys.executable, "-m", WORKERS[is_seen], "enforce", "0"),
             stdin=asyncio.subprocess.PIPE,
             stderr=file,
-            env=as_environment(installation.settings),
+            env=as_environment(installation.settings) | ({"BUS_OTLP": backend} if is_seen else {}),
         )
     reading = asyncio.create_task(_read_page(installation)) if is_seen else None
     try:
@@ -152,7 +157,8 @@ def main(arguments: list[str]) -> int:
     async def run(folder: Path) -> dict[str, object]:
         region_file = write_region(folder / "region", agencies=3, datasets=2)
         async with installed(folder / "bus", region_file) as one:
-            return await measured(one, given.records, given.pairs, folder / "load")
+            with receiving() as backend:
+                return await measured(one, given.records, given.pairs, folder / "load", backend)
 
     with tempfile.TemporaryDirectory(prefix="observation-") as name:
         found = asyncio.run(run(Path(name)))

@@ -1,4 +1,4 @@
-"""A worker that nobody can see: no metrics, no log, no watch, no page. For comparison alone.
+"""A worker that nobody can see: no metrics, log, watch, page or spans. For comparison alone.
 
     python -m tests.bench.unobserved enforce 0
 
@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> None:
     """Run a worker whose happenings are told to nobody."""
     vars(worker)["observed"] = _unobserved
     vars(happenings)["promised"] = lambda *_: _NOTHING
+    vars(happenings)["enforced"] = lambda *_: ()
     for owner, names in (
         (BatchEnforced, ("tell",)),
         (Board, ("add", "set", "observe", "observe_each", "rise", "bear", "reach", "replace")),

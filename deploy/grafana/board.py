@@ -39,6 +39,8 @@ class Query:
     expr: str
     legend: str = ""
     """By labels: `{{dataset}}`; or a key of the texts, `@promised`."""
+    shows_exemplars: bool = False
+    """Whether traced records are dots on the line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

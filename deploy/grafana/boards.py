@@ -26,10 +26,12 @@ def _quantile(share: float, histogram: str, by: str = "", of: str = "") -> str:
     return f"histogram_quantile({share}, {rate})"
 
 
-def _median_and_worst(histogram: str, of: str = "") -> tuple[Query, ...]:
-    return tuple(
-        Query(expr=_quantile(share, histogram, of=of), legend=legend)
-        for share, legend in ((0.5, "p50"), (0.99, "p99"))
+def _median_and_worst(
+    histogram: str, of: str = "", *, exemplars: bool = False
+) -> tuple[Query, ...]:
+    return (
+        Query(expr=_quantile(0.5, histogram, of=of), legend="p50"),
+        Query(expr=_quantile(0.99, histogram, of=of), legend="p99", shows_exemplars=exemplars),
     )
 
 
@@ -168,13 +170,17 @@ FLOW: Final = Board(
         Panel(
             name="accept",
             form=Form.LINES,
-            queries=_median_and_worst("bus_accept_latency_seconds", 'dataset=~"$dataset"'),
+            queries=_median_and_worst(
+                "bus_accept_latency_seconds", 'dataset=~"$dataset"', exemplars=True
+            ),
             unit=Unit.SECONDS,
         ),
         Panel(
             name="fund",
             form=Form.LINES,
-            queries=_median_and_worst("bus_fund_latency_seconds", 'dataset=~"$dataset"'),
+            queries=_median_and_worst(
+                "bus_fund_latency_seconds", 'dataset=~"$dataset"', exemplars=True
+            ),
             unit=Unit.SECONDS,
         ),
         Panel(

@@ -151,7 +151,8 @@ def _target(panel: Panel, query: Query, letter: str, language: Language) -> prom
     )
     if panel.form is Form.TABLE:
         return made.format(prometheus_models.PromQueryFormat.TABLE).instant()
-    return made.range()
+    made.range()
+    return made.exemplar(True) if query.shows_exemplars else made  # noqa: FBT003
 
 
 def legend_of(query: Query, language: Language) -> str:

@@ -30,8 +30,9 @@ from bus.tracing.exporting import UNKEPT, Spans
 from bus.tracing.sent import sent_spans
 from bus.tracing.span import Side, Span
 from bus.wire.delivery import Delivery, sign
+from bus.wire.header_names import TRACEPARENT
 from bus.wire.topics import Inbound
-from bus.wire.trace_context import TRACED_SHARE, TRACEPARENT, parse_trace_context
+from bus.wire.trace_context import TRACED_SHARE, parse_trace_context
 
 AT_ONCE_MAX: Final = 32
 AT_ONCE_OF_ONE_MAX: Final = 8

@@ -136,6 +136,8 @@ class Envelope(NamedTuple):
     """Its place in a correction group, or None where it stands for itself."""
     is_unreadable_row: bool = False
     """The value is no Avro but a row of the source of which none could be made (ADR-0028)."""
+    traceparent: bytes | None = None
+    """Its W3C trace context as sent, well-formed or not; or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

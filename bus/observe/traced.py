@@ -48,11 +48,13 @@ def enforced(verdicts: Iterable[Verdict], group: str) -> Sequence[Traced]:
     """Find the traced records of a judged batch."""
     found = []
     for verdict in verdicts:
+        accepted = verdict.envelope if isinstance(verdict, Accepted) else None
+        if accepted is not None and accepted.traceparent is None:
+            continue  # nearly all records
         raw = verdict.raw
         context = trace_of(raw.headers)
         if context is None:
             continue
-        accepted = verdict.envelope if isinstance(verdict, Accepted) else None
         record_id = None if accepted is None else accepted.record_id
         named = of_record(record_id, verdict.dataset) | read_by(raw, group)
         outcome = ACCEPTED if isinstance(verdict, Accepted) else verdict.reason.value

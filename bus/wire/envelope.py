@@ -29,7 +29,7 @@ from bus.wire.header_forms import (
     schema_id_of_header,
     version_of,
 )
-from bus.wire.header_names import ADDED_BY_THE_BUS, REQUIRED, SIGNED
+from bus.wire.header_names import ADDED_BY_THE_BUS, REQUIRED, SIGNED, TRACEPARENT
 from bus.wire.header_shape import Shape, Shapes, Values
 from bus.wire.original import is_utf_8
 from bus.wire.record_id import record_id
@@ -41,7 +41,9 @@ _OPERATIONS: Final = {operation.value: operation for operation in Operation}
 _LANES: Final = {lane.value: lane for lane in Lane}
 _CONTENT_TYPES: Final = frozenset({CONTENT_TYPE, UNREADABLE_ROW})
 _SHAPES: Final = Shapes(
-    wanted=(*SIGNED, "bus_sig"), counted=len(SIGNED), forbidden=frozenset(ADDED_BY_THE_BUS)
+    wanted=(*SIGNED, "bus_sig", TRACEPARENT),
+    counted=len(SIGNED),
+    forbidden=frozenset(ADDED_BY_THE_BUS),
 )
 _OF_A_KIND: Final = (
     "ce_specversion",
@@ -75,6 +77,7 @@ class Arranged(NamedTuple):
     signed: Sequence[bytes | None]
     """What a leaf covers, in the order of `SIGNED`; None where a header is absent."""
     signature: bytes | None
+    traceparent: bytes | None
 
     @property
     def size_bytes(self) -> int:
@@ -86,8 +89,8 @@ def arrange(headers: Headers) -> Arranged:
     """Put headers in order; of a name that stands twice the last counts."""
     names, values = zip(*headers, strict=True) if headers else ((), ())
     shape = _SHAPES.of(names)
-    *signed, signature = shape.pick((*values, None))
-    return Arranged(headers, values, shape, signed, signature)
+    *signed, signature, traceparent = shape.pick((*values, None))
+    return Arranged(headers, values, shape, signed, signature, traceparent)
 
 
 def parse_envelope(
@@ -231,6 +234,7 @@ def _sound_envelope(
         resolves=resolves,
         group=group,
         is_unreadable_row=kind.is_unreadable_row,
+        traceparent=sent.traceparent,
     )
 
 

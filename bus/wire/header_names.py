@@ -20,7 +20,9 @@ SIGNED: Final[tuple[str, ...]] = (
     "bus_group",
 )
 """Headers that a leaf covers, in the order in which it covers them."""
-OPTIONAL: Final = frozenset({"bus_supersedes", "bus_resolves", "bus_group", "traceparent"})
+TRACEPARENT: Final = "traceparent"
+"""W3C trace context of a record (`bus.wire.trace_context`)."""
+OPTIONAL: Final = frozenset({"bus_supersedes", "bus_resolves", "bus_group", TRACEPARENT})
 QUARANTINE_ONLY: Final = (
     "bus_appended",
     "bus_reason",

@@ -70,9 +70,10 @@ from bus.wire.header_names import (
     QUARANTINE_ONLY,
     REQUIRED,
     SIGNED,
+    TRACEPARENT,
 )
 from bus.wire.original import name_as_sent, sendable
-from bus.wire.trace_context import TRACEPARENT, is_trace_context
+from bus.wire.trace_context import is_trace_context
 
 __all__ = [
     "ADDED_BY_THE_BUS",

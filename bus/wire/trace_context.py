@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 
 from bus.model.identifiers import RecordId
 from bus.model.record import Envelope, Headers, Lane
+from bus.wire.header_names import TRACEPARENT
 
-TRACEPARENT: Final = "traceparent"
-TRACED_SHARE: Final = 0.01
+TRACED_SHARE: Final = 0.001
 """Of live records, where settings say nothing else."""
 _FORM: Final = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _SAMPLED: Final = 0x01
@@ -52,15 +52,17 @@ def is_trace_context(value: bytes | None) -> bool:
     return value is not None and value.isascii() and parse_trace_context(value.decode()) is not None
 
 
+def kept_trace(value: bytes | None) -> TraceContext | None:
+    """Read a header's bytes; None where it is none, or no span of its trace is kept."""
+    if value is None or not value.isascii():
+        return None
+    context = parse_trace_context(value.decode())
+    return context if context is not None and context.is_sampled else None
+
+
 def trace_of(headers: Headers) -> TraceContext | None:
     """Give the context of a record whose spans are kept; None of any other."""
-    for name, value in headers:
-        if name == TRACEPARENT:
-            if not value or not value.isascii():
-                return None
-            context = parse_trace_context(value.decode())
-            return context if context is not None and context.is_sampled else None
-    return None
+    return kept_trace(next((value for name, value in headers if name == TRACEPARENT), None))
 
 
 def own_trace(record_id: RecordId, share: float) -> TraceContext | None:

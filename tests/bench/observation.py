@@ -3,7 +3,7 @@
 `python -m tests.bench.observation [--records N] [--pairs N]` lets both judge the same records of
 one topic in turns, and measures the CPU time of each between the first and the last of them, with
 Prometheus' page read every second, and a tracing backend that takes spans of one record in a
-hundred. It prints one line of JSON, and exits 1 where being seen costs more than 5 % by the median
+thousand. It prints one line of JSON, and exits 1 where being seen costs more than 5 % by the median
 of the pairs.
 """
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from bus.model.identifiers import RecordId
 from bus.model.record import Lane
+from bus.wire.header_names import TRACEPARENT
 from bus.wire.headers import accepted_headers
 from bus.wire.record_id import record_id
 from bus.wire.trace_context import (
-    TRACEPARENT,
     TraceContext,
     is_own,
     own_trace,

@@ -87,8 +87,11 @@ async def observed(
             position=catalogue.position, read=catalogue.version_read, version=snapshot.version
         )
 
+    def assignments() -> int:
+        return app.batch_consumer.assignments
+
     watch = Watch(
-        Watched(progress=progress, catalogue=followed),
+        Watched(progress=progress, catalogue=followed, assignments=assignments),
         log_ends=LogEnds(cluster, post.role.group),
         board=meter.board,
         start=_report(post, catalogue.snapshot),

@@ -92,6 +92,8 @@ class BatchConsumer(driver.Consumer):
         self._patience = Patience()
         self._looked_s = 0.0
         self.epoch = 0
+        self.assignments = 0
+        """How often partitions were given to this worker."""
         self._in_flight = 0  # batches handed out in this epoch and not yet settled
         self._idle = asyncio.Event()
         self._idle.set()
@@ -102,6 +104,7 @@ class BatchConsumer(driver.Consumer):
     async def perform_seek(self) -> None:
         """Begin anew after a rebalance: every position is asked for, nothing is remembered."""
         self._begin_epoch()
+        self.assignments += 1
         positions = await self.seek_to_committed()
         self._next = dict(positions)
         # Why told anew: Kafka may know less than is kept elsewhere, which displays of lag go by, or

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from aiohttp import web
+from cryptography import x509
 
 from bus import registry
 from bus.audit.note import Note, Read
@@ -46,6 +47,7 @@ from bus.gateway.tail import Tail
 from bus.kafka.catalogue_topic import CatalogueFollower
 from bus.local.gateway_place import choose_gateway_place
 from bus.local.layout import Layout
+from bus.observe import series
 from bus.observe.doors import open_here
 from bus.postgres.pool import SessionPool
 from bus.process.ending import listen_for_the_end, told_to_end
@@ -161,7 +163,9 @@ async def serving(
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        async with _listener(runner, place).listening():
+        listener = _listener(runner, place)
+        meter.board.set(series.GATEWAY_CERTIFICATE_EXPIRY, (), _end_of(place.certificate))
+        async with listener.listening():
             logger.info("gateway.started at=%s:%d pid=%d", place.host, place.port, os.getpid())
             yield fault
 
@@ -244,6 +248,12 @@ def _tls(place: _Place) -> ssl.SSLContext:
         raise DocumentError(message("error.gateway.no_certificate", path=path)) from problem
     context.verify_mode = ssl.CERT_OPTIONAL
     return context
+
+
+def _end_of(certificate: Path) -> float:
+    """Tell when what the gateway shows ends, in seconds since 1970 UTC; the file has been read."""
+    shown = x509.load_pem_x509_certificate(certificate.read_bytes())
+    return shown.not_valid_after_utc.timestamp()
 
 
 def _set(fault: asyncio.Future[BaseException], problem: BaseException) -> None:

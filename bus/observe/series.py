@@ -225,6 +225,12 @@ RESTARTS: Final = Series(
     kind=Kind.COUNTER,
     meaning="How often the supervisor has started this worker again.",
 )
+ASSIGNMENTS: Final = Series(
+    name="bus_assignments_total",
+    kind=Kind.COUNTER,
+    meaning="How often this worker was given its partitions: at its start, and with each rebalance "
+    "of its group, for whose time it does not work.",
+)
 CATALOGUE_VERSION: Final = Series(
     name="bus_catalogue_version",
     kind=Kind.GAUGE,
@@ -329,6 +335,11 @@ GATEWAY_DURATION: Final = Series(
     meaning="From a request's head to the beginning of its answer, without waiting for news.",
     buckets_s=LATENCY_BUCKETS_S,
 )
+GATEWAY_CERTIFICATE_EXPIRY: Final = Series(
+    name="bus_gateway_certificate_expiry_timestamp_seconds",
+    kind=Kind.GAUGE,
+    meaning="When the certificate ends that the gateway shows its clients.",
+)
 GATEWAY_REFUSALS: Final = Series(
     name="bus_gateway_refusals_total",
     kind=Kind.COUNTER,
@@ -360,6 +371,7 @@ ALL: Final = (
     LAST_PROGRESS,
     HEALTHY,
     RESTARTS,
+    ASSIGNMENTS,
     CATALOGUE_VERSION,
     BUILD,
     FUND_RECORDS,
@@ -377,6 +389,7 @@ ALL: Final = (
     REQUESTS_ESCALATED,
     GATEWAY_REQUESTS,
     GATEWAY_DURATION,
+    GATEWAY_CERTIFICATE_EXPIRY,
     GATEWAY_REFUSALS,
 )
 """Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

@@ -42,11 +42,13 @@ class CatalogueProgress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What the watch asks the worker; both are called in the watch's thread."""
+    """What the watch asks the worker; all are called in the watch's thread."""
 
     progress: Callable[[], Mapping[TopicPartition, Progress]]
     """Of the partitions it owns now."""
     catalogue: Callable[[], CatalogueProgress]
+    assignments: Callable[[], int]
+    """How often it was given them."""
 
 
 class Watch:
@@ -210,6 +212,7 @@ class Watch:
         }
         board.replace(series.LAG_SECONDS, ages, gone=None)
         board.set(series.CATALOGUE_VERSION, (), version)
+        board.reach(series.ASSIGNMENTS, (), self._watched.assignments())
         if any(self._positions.get(place) != position for place, position in positions.items()):
             board.set(series.LAST_PROGRESS, (), time.time())
         self._positions = dict(positions)

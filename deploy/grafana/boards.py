@@ -282,6 +282,16 @@ FLOW: Final = Board(
             unit=Unit.SHARE,
         ),
         Panel(
+            name="assignments",
+            form=Form.LINES,
+            queries=(
+                Query(
+                    expr="max by (role) (increase(bus_assignments_total[1h]))",
+                    legend="{{role}}",
+                ),
+            ),
+        ),
+        Panel(
             name="restarts",
             form=Form.LINES,
             queries=(
@@ -629,6 +639,19 @@ TRUST: Final = Board(
                 ),
             ),
             unit=Unit.DAYS,
+        ),
+        Panel(
+            name="certificate",
+            form=Form.NUMBER,
+            queries=(
+                Query(
+                    expr="(min(bus_gateway_certificate_expiry_timestamp_seconds) - time()) / 86400"
+                ),
+            ),
+            unit=Unit.DAYS,
+            width=8,
+            warns_at=30,
+            alarms_at=7,
         ),
         Panel(
             name="checkpoint",

@@ -84,7 +84,9 @@ async def test_a_worker_whose_outputs_are_held_turns_red_and_green_again_and_idl
             links.lift()
             green = await until(found, lambda one: one.is_healthy and one.lag_records == 0)
             assert green.lag_s == 0
-            assert lag_of(await metrics(found)) == 0
+            page = await metrics(found)
+            assert lag_of(page) == 0
+            assert "bus_assignments_total 1.0" in page.splitlines(), "its start, and no rebalance"
     # Killed, and nobody started it again: its file stays, so that it is seen to be gone.
     assert found in announced_targets(installation.home)
     assert await asyncio.to_thread(ask, found) is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from typing import TypeAlias
 
+from cryptography import x509
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from bus.observe.report import announced_targets
@@ -84,6 +86,11 @@ async def test_each_request_counts_once_by_its_name_and_outcome(served: Installa
     assert refusals == {("health-samara", "not_granted"): 1, ("health-samara", "unknown_token"): 1}
     assert CANARY not in text
     assert "xxxx" not in text
+    host, _, port = served.gateway_as(HEALTH).url.removeprefix("https://").partition(":")
+    shown = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
+    ends = x509.load_pem_x509_certificate(shown.encode()).not_valid_after_utc
+    told_s = value(page, "bus_gateway_certificate_expiry_timestamp_seconds")
+    assert told_s == ends.timestamp()
 
 
 async def test_a_stream_counts_when_it_begins_and_a_wait_is_no_part_of_an_answer(

@@ -25,7 +25,11 @@ def watch(tmp_path: Path) -> Watch:
     ca_file.write_bytes(make_ca(datetime.now(UTC)).certificate.public_bytes(Encoding.PEM))
     nowhere = Cluster(bootstrap="127.0.0.1:9", ca_file=ca_file, principal="bus", password="x")
     return Watch(
-        Watched(progress=dict, catalogue=lambda: CatalogueProgress(position=0, read=1, version=1)),
+        Watched(
+            progress=dict,
+            catalogue=lambda: CatalogueProgress(position=0, read=1, version=1),
+            assignments=lambda: 0,
+        ),
         log_ends=LogEnds(nowhere, "bus.enforce"),
         board=Meter().board,
         start=WELL,

@@ -36,6 +36,9 @@ from bus.texts import message
 _READY_S = 120  # a start takes 3 s, and half a minute on a machine with much else to do
 _POLL_S = 0.02
 _FAREWELLS = (processes.Farewell(signal.SIGTERM, 20),)
+# Why so long: at its end such a broker writes down what it has learnt, which takes a core some seconds,
+# and a busy machine many more. Killed, it leaves nothing, and every broker after it would learn again.
+_FAREWELLS_OF_LEARNERS = (processes.Farewell(signal.SIGTERM, 120),)
 
 
 def find_broker(layout: Layout) -> psutil.Process | None:
@@ -72,7 +75,7 @@ def stop_broker(layout: Layout) -> processes.Ending:
     process = find_broker(layout)
     if process is None:
         return processes.Ending.NOT_RUNNING
-    return end_broker(process, _FAREWELLS)
+    return end_broker(process, _FAREWELLS if draft_of(process) is None else _FAREWELLS_OF_LEARNERS)
 
 
 def end_broker(

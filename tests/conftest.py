@@ -7,6 +7,7 @@ rooms begin first, so that no core waits for the other at the end; the room `flo
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,11 @@ _FIRST = list(dict.fromkeys(ENGINE_ROOMS.values()))
 
 # Brokers of tests live for seconds and carry little: compiling them well costs more than it gives.
 os.environ.setdefault("BUS_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+
+# Tests start hundreds of processes. Where the caller forbids Python to keep what it has compiled, as
+# images of containers do, each of them would compile the whole bus anew: a second of a core.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 class ByPlatform(LoadScopeScheduling):

@@ -147,7 +147,7 @@ def _words(ru: str, en: str) -> Any:  # noqa: ANN401 - YAML's
     return {"ru": ru, "en": en}
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes what stands twice twice, as people do."""
 
     def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - the library's signature

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+from functools import cache
 from typing import Final
 
 import pytest
@@ -34,11 +35,16 @@ CAPITAL_ROWS_WRONG_SHARE_MAX: Final = 0.01
 
 @pytest.fixture(params=sorted(TEXTS))
 def text(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
+    return real_text(request.param)
+
+
+@cache
+def real_text(name: str) -> str:
     content = shared(name).read_bytes()
     return (gzip.decompress(content) if name.endswith(".gz") else content).decode(TEXTS[name])
 
 
+@cache
 def russian_lines(text: str) -> list[str]:
     return [line for line in text.splitlines() if sum("а" <= c <= "я" for c in line.lower()) > 2]
 
@@ -67,10 +73,10 @@ def test_texts_in_capitals_are_told(text: str, encoding: Encoding) -> None:
 
 def test_single_rows_in_capitals_are_told_but_for_one_in_a_hundred() -> None:
     right = wrong = 0
-    for name, own in TEXTS.items():
+    for name in TEXTS:
         if name.endswith(".gz"):
             continue
-        lines = russian_lines(shared(name).read_bytes().decode(own))
+        lines = russian_lines(real_text(name))
         for line in lines[:: max(len(lines) // 40, 1)]:
             for encoding in SINGLE_BYTE:
                 told = detect(line.upper().encode(encoding, "ignore")).encoding is encoding

@@ -19,6 +19,9 @@ from typing import Final
 
 logger = logging.getLogger(__name__)
 
+FIRST_AFTER_S: Final = 8.0
+"""The first one is of use only to workers that have lived for a while (`HEALTHY_AFTER_S` of the
+supervisor); earlier it would take from them the processor that they start with."""
 START_AFTER_S: Final = 3.0
 """Since there is none: the worker that the one before became is waited for, and this is not."""
 _LOOK_S: Final = 0.2
@@ -52,25 +55,25 @@ class Reserve:
         self._module = module
         self._environment = environment
         self._waiting: asyncio.subprocess.Process | None = None
-        self._lacking_since_s = 0.0
+        self._start_at_s = 0.0
 
     async def run(self) -> None:
         """Keep one process in reserve until cancelled."""
-        self._lacking_since_s = _now_s()
+        self._start_at_s = _now_s() + FIRST_AFTER_S
         try:
             while True:
                 await asyncio.sleep(_LOOK_S)
                 if self._waiting is not None and self._waiting.returncode is not None:
                     logger.warning("reserve.ended exit=%s", self._waiting.returncode)
-                    self._waiting, self._lacking_since_s = None, _now_s()
-                if self._waiting is None and _now_s() - self._lacking_since_s >= START_AFTER_S:
+                    self._waiting, self._start_at_s = None, _now_s() + START_AFTER_S
+                if self._waiting is None and _now_s() >= self._start_at_s:
                     await self._start()
         finally:
             if self._waiting is not None:
                 await _ended(self._waiting)
 
     async def _start(self) -> None:
-        self._lacking_since_s = _now_s()
+        self._start_at_s = _now_s() + START_AFTER_S
         try:
             self._waiting = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -84,7 +87,8 @@ class Reserve:
 
     def take(self, placement: Placement) -> asyncio.subprocess.Process | None:
         """Place the process in reserve; None where there is none that lives."""
-        process, self._waiting, self._lacking_since_s = self._waiting, None, _now_s()
+        process, self._waiting = self._waiting, None
+        self._start_at_s = max(self._start_at_s, _now_s() + START_AFTER_S)
         if process is None or process.returncode is not None:
             return None
         assert process.stdin is not None, "started with a pipe"

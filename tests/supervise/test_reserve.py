@@ -27,6 +27,7 @@ FUND = ObedientSlot(role=Role.FUND, number=0)
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserve, "FIRST_AFTER_S", 0.1)
     monkeypatch.setattr(reserve, "START_AFTER_S", 0.1)
     monkeypatch.setattr(supervisor, "HEALTHY_AFTER_S", 0.0)
 
@@ -104,4 +105,18 @@ async def test_a_worker_that_ended_at_once_is_started_from_the_disk(
         await _until(lambda: log.read_text().count("fund 0 1\n") == 1)
         assert current.processes[FUND].pid != waiting
         assert "from-reserve" not in log.read_text()
+    assert not _children() - before
+
+
+async def test_no_process_is_in_reserve_while_the_first_workers_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reserve, "FIRST_AFTER_S", 60.0)
+    log, before = tmp_path / "fund-0.log", _children()
+    async with supervised(tmp_path) as current:
+        await _until(lambda: log.exists() and log.read_text() == "fund 0 0\n")
+        current.processes[FUND].kill()
+        await _until(lambda: log.read_text().count("fund 0 1\n") == 1)
+        assert "from-reserve" not in log.read_text()
+        assert _children() - before == {current.processes[FUND].pid}
     assert not _children() - before

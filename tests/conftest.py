@@ -1,7 +1,8 @@
 """How the tests share two cores: rooms that start engines stay together in one process.
 
-Their engines are fixtures of a package, so they are stopped when the room is done. The longest
-rooms begin first, so that no core waits for the other at the end; the room `flow` is two.
+Their engines are fixtures of a package, so they are stopped when the room is done, and the files of
+a room follow each other. The longest rooms begin first, so that no core waits for the other at the
+end; the room `flow` is two.
 """
 
 from __future__ import annotations
@@ -49,20 +50,25 @@ HALF_OF_FLOW = {
     *("test_connector", "test_faults", "test_folder_source", "test_operations"),
     *("test_quarantine_decisions", "test_sinks", "test_versions"),
 }
+LONG_FILES = {
+    *("test_tutorial", "test_in_process", "test_entitled", "test_checker", "test_simulation"),
+    *("test_sink_postgres", "test_postgres_changes", "test_agreement", "test_contract_pages"),
+}
+"""Without engines of a room, but ten seconds and more: before the others."""
 _FIRST = list(dict.fromkeys(ENGINE_ROOMS.values()))
 
 
 # Brokers of tests live for seconds and carry little: compiling them well costs more than it gives.
 os.environ.setdefault("BUS_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
-# Tests start hundreds of processes. Where the caller forbids Python to keep what it has compiled, as
-# images of containers do, each of them would compile the whole bus anew: a second of a core.
+# Tests start hundreds of processes. Where Python may not keep what it has compiled, as in images of
+# containers, each of them would compile the whole bus anew: a second of a core.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 
 class ByPlatform(LoadScopeScheduling):
-    """Gives each process whole platforms, and single tests where there is none.
+    """Gives each process whole platforms, and files where there is none: they share what they make.
 
     Why not marks and `--dist loadgroup`: they go by the id of a test, which pytest 9.2 no longer
     lets xdist change, so that each process would start the engines of every room.
@@ -72,7 +78,7 @@ class ByPlatform(LoadScopeScheduling):
         path = Path(nodeid.partition("::")[0])
         group = _group(path)
         half = "-faults" if path.stem in HALF_OF_FLOW else ""
-        return nodeid if group is None else group + half
+        return str(path) if group is None else group + half
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlatform:
@@ -81,13 +87,19 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByPlatf
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest platforms be the first."""
+    """Let the longest platforms be the first, and each room stay together.
+
+    Why together: files come in an order of chance, and engines are started anew wherever a file of
+    another room of their group comes between.
+    """
     items.sort(key=lambda item: _rank(item.path))
 
 
-def _rank(path: Path) -> int:
+def _rank(path: Path) -> tuple[int, str]:
     group = _group(path)
-    return len(_FIRST) if group is None else _FIRST.index(group)
+    if group is not None:
+        return _FIRST.index(group), str(path.parent)
+    return len(_FIRST) + (path.stem not in LONG_FILES), ""
 
 
 def _group(path: Path) -> str | None:

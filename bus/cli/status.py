@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 from bus.catalogue.parties import BUS
 from bus.cli.context import installation, language, now
 from bus.cli.output import JsonOption, heading, headings, print_json, print_table, results
+from bus.observe.connectors import ConnectorStatus
 from bus.observe.explain import GONE
 from bus.observe.standing import Standing
 from bus.observe.status import KafkaStatus, LastCheck, Status, WorkerStatus, read_status
@@ -32,7 +34,7 @@ def status(
     ] = False,
     json: JsonOption = False,
 ) -> None:
-    """Show engines, workers, lag, datasets, quarantine; exit 1 when ill, 3 when an engine is down.
+    """Show engines, workers, connectors, lag, datasets, quarantine; exit 1: ill, 3: an engine down.
 
     With --watch and --json one document a line.
 
@@ -84,6 +86,7 @@ def _print(found: Status, at: datetime) -> None:
     for door in found.doors:
         if not door.runs:
             _say("status.door_down", door=door.name)
+    _print_connectors(found.connectors, at)
     if found.kafka is not None:
         _print_roles(found.kafka)
     if found.fund is not None:
@@ -116,6 +119,34 @@ def _worker_row(worker: WorkerStatus, at: datetime) -> list[object]:
         report.lag_records,
         age(report.lag_s),
         ", ".join(problems) or heading("ok"),
+    ]
+
+
+def _print_connectors(connectors: Sequence[ConnectorStatus], at: datetime) -> None:
+    if not connectors:
+        return
+    print_table(
+        headings(
+            *("connector", "kind", "direction", "last_success", "behind", "passed", "refused", "")
+        ),
+        [_connector_row(one, at) for one in connectors],
+    )
+
+
+def _connector_row(one: ConnectorStatus, at: datetime) -> list[object]:
+    report = one.report
+    direction = None if one.direction is None else text(f"direction.{one.direction}", language())
+    about = [one.name, one.kind, direction]
+    if report is None:
+        return [*about, *[None] * 4, heading("not_reachable")]
+    success = report.last_success_at
+    return [
+        *about,
+        None if success is None else age((at - success).total_seconds()),
+        None if report.behind_s is None else age(report.behind_s),
+        report.passed,
+        report.refused,
+        heading("ok") if one.is_well else heading("does_not_answer"),
     ]
 
 

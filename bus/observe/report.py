@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from http.client import HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, build_opener
@@ -67,13 +68,32 @@ class Target:
     """`host:port`."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcement:
+    """A page of metrics, as its file names it."""
+
+    name: str
+    """`enforce-0`, `connector-schools`."""
+    address: str
+    """`host:port`."""
+    labels: Mapping[str, str]
+
+
 def targets_folder(home: Path) -> Path:
     """Name the folder of files for Prometheus' `file_sd_configs`, one for each worker."""
     return home / "run" / "metrics"
 
 
 @contextmanager
-def announced(home: Path, *, role: str, slot: int | str, host: str, port: int) -> Iterator[None]:
+def announced(
+    home: Path,
+    *,
+    role: str,
+    slot: int | str,
+    host: str,
+    port: int,
+    about: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[None]:
     """Say in a file where metrics are found; a process that is killed leaves it, and is down.
 
     The label `instance` keeps its name though the port changes with each start.
@@ -84,10 +104,11 @@ def announced(home: Path, *, role: str, slot: int | str, host: str, port: int) -
         slot: Number of the worker within its role, or the connector's name.
         host: Of this machine.
         port: Of the page, on loopback.
+        about: More labels.
     """
     path = targets_folder(home) / f"{role}-{slot}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
-    labels = {"instance": f"{host}/{role}-{slot}", "role": role}
+    labels = {"instance": f"{host}/{role}-{slot}", "role": role, **about}
     content = [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]
     write_file(path, json.dumps(content), mode=READABLE_FILE)
     try:
@@ -101,30 +122,44 @@ def announced_targets(home: Path) -> tuple[Target, ...]:
 
     Gateway and keeper are among them. Connectors are not: they have metrics, and no `/healthz`.
     """
-    found = []
+    return tuple(
+        Target(name=one.name, address=one.address)
+        for one in announcements(home)
+        if one.labels["role"] != CONNECTOR
+    )
+
+
+def announcements(home: Path) -> Iterator[Announcement]:
+    """Read the file of every page of this host."""
     for path in sorted(targets_folder(home).glob("*.json")):
         try:
             (announcement,) = json.loads(path.read_text(encoding="utf-8"))
-            address, role = announcement["targets"][0], announcement["labels"]["role"]
-        except (OSError, ValueError, LookupError, TypeError):
+            address, labels = str(announcement["targets"][0]), announcement["labels"]
+            told = {str(name): str(value) for name, value in labels.items()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
             continue  # removed a moment ago, or not ours
-        if role != CONNECTOR:
-            found.append(Target(name=path.stem, address=str(address)))
-    return tuple(found)
+        if "role" in told:
+            yield Announcement(name=path.stem, address=address, labels=told)
 
 
 def ask(target: Target) -> WorkerReport | None:
     """Ask a worker how it is; None where nobody answers, or somebody else does."""
     try:
-        report = REPORT.validate_json(_health(target))
+        report = REPORT.validate_json(fetched(target.address, "/healthz"))
     except (OSError, HTTPException, ValidationError):
         return None
     return report if f"{report.role}-{report.slot}" == target.name else None
 
 
-def _health(target: Target) -> bytes:
+def fetched(address: str, path: str) -> bytes:
+    """Fetch a page of this host; one that says that its process is ill is a page too.
+
+    Raises:
+        OSError: Nobody answers, or there is no such page.
+        HTTPException: Somebody answers who speaks otherwise.
+    """
     try:
-        with _DIRECT.open(f"http://{target.address}/healthz", timeout=ANSWER_TIMEOUT_S) as answer:
+        with _DIRECT.open(f"http://{address}{path}", timeout=ANSWER_TIMEOUT_S) as answer:
             return bytes(answer.read())
     except HTTPError as problem:
         if problem.code != _UNHEALTHY:

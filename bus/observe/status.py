@@ -22,6 +22,7 @@ from bus.kafka.scan import committed_offsets, offsets, topic_partitions
 from bus.local.private_files import READABLE_FILE, write_file
 from bus.observe import series
 from bus.observe.board import Board
+from bus.observe.connectors import ConnectorStatus, announced_connectors, connector_status
 from bus.observe.doors import DoorStatus, door_statuses
 from bus.observe.log_ends import LogEnds
 from bus.observe.report import WorkerReport, announced_targets, ask
@@ -92,6 +93,7 @@ class Status:
     workers: tuple[WorkerStatus, ...]
     doors: tuple[DoorStatus, ...]
     """Gateway and keeper, as far as they are to run on this host."""
+    connectors: tuple[ConnectorStatus, ...]
     law: LastCheck | None
     """None: it was never checked."""
 
@@ -110,6 +112,7 @@ class Status:
             and all(role.workers for role in self.kafka.roles)
             and all(one.report is not None and one.report.is_healthy for one in self.workers)
             and all(one.runs for one in self.doors)
+            and all(one.is_well for one in self.connectors)
             and (self.law is None or self.law.holds)
         )
 
@@ -127,10 +130,12 @@ async def read_status(
     """
     targets = announced_targets(home)
     answers = [asyncio.to_thread(ask, target) for target in targets]
-    (kafka, kafka_down), (fund, fund_down), reports = await asyncio.gather(
+    pages = [asyncio.to_thread(connector_status, one) for one in announced_connectors(home)]
+    (kafka, kafka_down), (fund, fund_down), reports, connectors = await asyncio.gather(
         _answer(lambda: read_kafka(cluster()), language),
         _answer(lambda: read_standing(dsn()), language),
         asyncio.gather(*answers),
+        asyncio.gather(*pages),
     )
     return Status(
         kafka=kafka,
@@ -142,6 +147,7 @@ async def read_status(
             for target, report in zip(targets, reports, strict=True)
         ),
         doors=door_statuses(home),
+        connectors=tuple(connectors),
         law=read_check(home),
     )
 

@@ -49,7 +49,7 @@ async def deliver(connector: SinkConnector, *, once: bool, metrics_port: int | N
         loop.add_signal_handler(number, stopping.set)
     columns = (TextColumn("{task.description}"), TimeElapsedColumn())
     metrics, home = SinkMetrics(registry, connector.name), installation().home
-    async with page_of(connector.name, registry, home=home, port=metrics_port):
+    async with page_of(connector, registry, home=home, port=metrics_port):
         with (
             exporting(installation().settings.otlp, connector.document.system) as spans,
             Progress(*columns, console=talk, transient=True) as bar,

@@ -12,21 +12,27 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from bus.errors import Unavailable
+from bus.observe.connectors import DIRECTION_LABEL, KIND_LABEL, Direction
 from bus.observe.report import CONNECTOR, announced
 from bus.observe.server import serving
 from bus.process.lock import alone
+from connectors.documents import Connector, SinkConnector
 
 _LOOK_S: Final = 1.0
 
 
 @asynccontextmanager
 async def page_of(
-    connector: str, registry: CollectorRegistry, *, home: Path, port: int | None
+    connector: Connector | SinkConnector,
+    registry: CollectorRegistry,
+    *,
+    home: Path,
+    port: int | None,
 ) -> AsyncIterator[None]:
     """Serve for the time of a block.
 
     Args:
-        connector: Its name.
+        connector: Whose page it is.
         registry: What the page shows.
         home: Of the installation.
         port: Of loopback; None: the system chooses one.
@@ -40,19 +46,23 @@ async def page_of(
             await asyncio.gather(announcing, return_exceptions=True)
 
 
-async def _announce(connector: str, home: Path, port: int) -> None:
+async def _announce(connector: Connector | SinkConnector, home: Path, port: int) -> None:
     """Say where the page is, from when no other run of the connector says so here.
 
     Why it waits: a run that is started beside another gets its turn when that one ends, and until
     then the other one's figures count.
     """
-    lock = home / "run" / f"connector-{connector}.lock"
-    host = socket.gethostname()
+    name, host = connector.name, socket.gethostname()
+    lock = home / "run" / f"connector-{name}.lock"
+    if isinstance(connector, SinkConnector):
+        about = {KIND_LABEL: connector.document.sink, DIRECTION_LABEL: Direction.SINK}
+    else:
+        about = {KIND_LABEL: connector.document.source, DIRECTION_LABEL: Direction.SOURCE}
     while True:
         try:
             with (
-                alone(lock, lambda pid: Unavailable(f"{connector} runs in process {pid}")),
-                announced(home, role=CONNECTOR, slot=connector, host=host, port=port),
+                alone(lock, lambda pid: Unavailable(f"{name} runs in process {pid}")),
+                announced(home, role=CONNECTOR, slot=name, host=host, port=port, about=about),
             ):
                 await asyncio.Event().wait()
         except Unavailable:

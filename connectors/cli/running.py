@@ -92,7 +92,7 @@ async def _run(connector: Connector, *, once: bool, metrics_port: int | None) ->
     registry = CollectorRegistry()
     told = _Both(totals, ConnectorMetrics(registry, connector.name), connector.name)
     current, columns = installation(), (TextColumn("{task.description}"), TimeElapsedColumn())
-    async with page_of(connector.name, registry, home=current.home, port=metrics_port):
+    async with page_of(connector, registry, home=current.home, port=metrics_port):
         with (
             exporting(current.settings.otlp, connector.document.system) as spans,
             Progress(*columns, console=talk, transient=True) as told.bar,

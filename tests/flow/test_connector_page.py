@@ -9,7 +9,9 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -17,6 +19,7 @@ from bus.observe.report import Target, announced_targets, targets_folder
 from bus.wiring import Installation
 from connectors.metrics import OF_SOURCES
 from tests.factories import DATASET, ROOT, SYSTEM, VALID
+from tests.flow.command_line import bus
 from tests.observe.scraping import OPENMETRICS, scrape
 
 NAME = "page-folder"
@@ -120,6 +123,7 @@ async def test_a_connector_is_found_while_it_runs_and_tells_what_it_did(
             for outcome in ("sent", "repeated", "unreadable")
             if name.endswith(outcome) or "rows" not in name
         } == names
+        await assert_in_status(installation)
         status, body = await asyncio.to_thread(scrape, Target(name="", address=address), "/healthz")
         assert (status, body) == (404, b"here is /metrics\n")
 
@@ -131,5 +135,35 @@ async def test_a_connector_is_found_while_it_runs_and_tells_what_it_did(
             assert await asyncio.wait_for(first.wait(), 60) == 0
             again, _ = await told(installation, but=address)
             assert await scraped(again)
-    assert second.returncode == 0
+            second.kill()
+            await second.wait()
+            (one,) = (await status_of(installation))["connectors"]
+            assert one == {"name": NAME, "kind": "folder", "direction": "source", "report": None}
+    async with running(installation, "--once") as last:
+        assert await asyncio.wait_for(last.wait(), 60) == 0
     assert not page_file(installation).exists()
+    assert (await status_of(installation))["connectors"] == []
+
+
+async def status_of(installation: Installation) -> dict[str, Any]:
+    """What `bus status --json` says, whatever else is wrong: no worker runs here."""
+    code, out, talk = await asyncio.to_thread(bus, installation, "status", "--json")
+    assert code == 1, talk
+    found: dict[str, Any] = json.loads(out)["status"]
+    return found
+
+
+async def assert_in_status(installation: Installation) -> None:
+    (one,) = (await status_of(installation))["connectors"]
+    report = one.pop("report")
+    assert one == {"name": NAME, "kind": "folder", "direction": "source"}
+    assert (report["answers"], report["passed"], report["refused"]) == (True, 3, 0)
+    assert 0 <= report["behind_s"] < 60
+    assert datetime.now(UTC) - datetime.fromisoformat(report["last_success_at"]) < timedelta(0, 60)
+    for language, words in {
+        "en": ("last success", "source"),
+        "ru": ("отставание", "источник"),
+    }.items():
+        _, shown, _ = await asyncio.to_thread(bus, installation, "--lang", language, "status")
+        assert NAME in shown
+        assert all(word in shown for word in words), shown

@@ -96,6 +96,7 @@ def test_the_bus_is_ill_where_a_door_is_missed(
         fund_down=None,
         workers=(),
         doors=tuple(doors),
+        connectors=(),
         law=None,
     )
     assert found.is_healthy is is_healthy

@@ -17,6 +17,7 @@ from bus.contracts.gate import RefusalReason
 from bus.contracts.rules import CelRule, Rule
 from bus.errors import DocumentError, Finding, InvariantBroken
 from bus.local.processes import Ending
+from bus.observe.connectors import Direction as ConnectorDirection
 from bus.observe.explain import codes
 from bus.provision.catalogue_apply import Step as ApplyStep
 from bus.quarantine.decision import DecisionKind
@@ -39,6 +40,7 @@ DERIVED: Final = frozenset(
     | {f"catalogue.step.{step}" for step in ApplyStep}
     | {f"local.ending.{ending}" for ending in Ending}
     | {f"verify.step.{step}" for step in VerifyStep}
+    | {f"direction.{direction}" for direction in ConnectorDirection}
     | {
         f"error.gate.{reason}.{part}"
         for reason in RefusalReason

@@ -36,8 +36,8 @@ from bus.texts import message
 _READY_S = 120  # a start takes 3 s, and half a minute on a machine with much else to do
 _POLL_S = 0.02
 _FAREWELLS = (processes.Farewell(signal.SIGTERM, 20),)
-# Why so long: at its end such a broker writes down what it has learnt, which takes a core some seconds,
-# and a busy machine many more. Killed, it leaves nothing, and every broker after it would learn again.
+# Why so long: at its end such a broker writes down what it has learnt, which takes a core seconds,
+# and a busy machine many more. Killed, it leaves nothing, and each broker after it learns again.
 _FAREWELLS_OF_LEARNERS = (processes.Farewell(signal.SIGTERM, 120),)
 
 

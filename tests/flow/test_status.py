@@ -14,13 +14,15 @@ from typing import Any
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from bus.catalogue.parties import BUS
 from bus.merge import Outcome
 from bus.model.record import Lane
 from bus.model.verdict import Reason
 from bus.observe.report import announced_targets, ask
-from bus.observe.status import LastCheck, keep_check
+from bus.observe.status import LastCheck, Status, keep_check, read_status
 from bus.supervise.role import Role
 from bus.supervise.supervisor import Slot
+from bus.texts import Language
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET
 from tests.flow import path
@@ -34,6 +36,16 @@ async def status(installation: Installation) -> tuple[int, Any]:
     code, out, talk = await asyncio.to_thread(bus, installation, "status", "--json")
     assert out, talk
     return code, json.loads(out)["status"]
+
+
+async def looked(installation: Installation) -> Status:
+    """What the command shows, without a process for each look."""
+    return await read_status(
+        installation.home,
+        cluster=lambda: installation.cluster_as(BUS),
+        dsn=installation.fund_dsn,
+        language=Language.EN,
+    )
 
 
 async def pages(installation: Installation) -> dict[str, Counter[tuple[str, ...]]]:
@@ -110,17 +122,15 @@ async def test_status_and_metrics_tell_what_workers_did_and_which_of_them_is_gon
         os.kill(killed, signal.SIGKILL)
         async with asyncio.timeout(60):
             while True:
-                workers = {
-                    one["name"]: one["report"] for one in (await status(installation))[1]["workers"]
-                }
+                workers = {one.name: one.report for one in (await looked(installation)).workers}
                 again = workers.get("fund-0")
-                if again is not None and again["pid"] != killed:
+                if again is not None and again.pid != killed:
                     break
-        assert again["restarts"] == 1
+        assert again.restarts == 1
 
     # Kafka counts a worker that has stopped until its session is over.
     async with asyncio.timeout(60):
-        while (await status(installation))[0] == 0:
+        while (await looked(installation)).is_healthy:
             await asyncio.sleep(0.5)
     code, found = await status(installation)
     assert code == 1

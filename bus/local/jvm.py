@@ -48,13 +48,15 @@ class Jvm:
         return self._command(layout, remember, MAIN_CLASS, str(layout.kafka_settings_file))
 
     def tool(self, layout: Layout, arguments: Path) -> list[str]:
-        """Return the command that runs one of Kafka's tools.
+        """Return the command that runs a tool of Kafka's, with what a broker learnt if any did.
 
         Args:
             layout: Where the JVM may write.
             arguments: A file that holds the main class and what it gets.
         """
-        return self._command(layout, "-XX:TieredStopAtLevel=1", f"@{arguments}")
+        memory = self._memory()
+        known = f"-XX:AOTCache={memory}" if memory.exists() else "-XX:TieredStopAtLevel=1"
+        return self._command(layout, known, f"@{arguments}")
 
     def _memory(self) -> Path:
         """Say where a run of just these files is remembered: Java takes it for no others."""

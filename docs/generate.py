@@ -78,8 +78,8 @@ def log() -> str:
     lines = [
         "# Log lines",
         "",
-        "Processes of the bus log to standard error, which a supervisor writes to",
-        "`<home>/log/<process>.log`. A line is time, level, process, module, then a code and",
+        "Processes of the bus log to the standard error of `bus serve`, which a service manager",
+        "keeps (`journalctl -u …`). A line is time, level, process, module, then a code and",
         "`name=value` fields: what happened to a batch or to the process, never to one record. No",
         "line holds a value, a key or a name out of one. A process that is well logs its start,",
         "end, new catalogues, rights that changed with them, and little else.",

@@ -67,10 +67,10 @@ class VersionSource(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sla:
-    """What the provider answers for; percentages are of records in a calendar month."""
+    """What the provider answers for; percentages are of records in any thirty days."""
 
     latency_s: float
-    """From `ce_time` of a live record to its acceptance, seconds."""
+    """From `ce_time` of a live record to the broker's append of it, seconds."""
     frequency_hours: float
     """At least one record, or a sign of life, in so many hours."""
     retention_days: float

@@ -123,7 +123,8 @@ FEED: Final = Endpoint(
         403: ("not_granted",),
         410: ("positions_gone",),
         422: ("unknown_token",),
-        503: ("busy", "busy_for_you"),
+        429: ("busy_for_you",),
+        503: ("busy",),
     },
 )
 

@@ -67,7 +67,7 @@ BEGIN: Final = Endpoint(
     path="/first-load/{dataset}",
     says="Begin to load all that the data fund has of a dataset for this system",
     answers={200: Answer(says="a load for each topic that goes on from it", content={JSON: None})},
-    problems={403: ("not_granted",), 503: ("busy", "busy_for_you")},
+    problems={403: ("not_granted",), 429: ("busy_for_you",), 503: ("busy",)},
 )
 PAGE: Final = Endpoint(
     name="readFirstLoad",
@@ -80,7 +80,8 @@ PAGE: Final = Endpoint(
         403: ("not_granted",),
         410: ("other_topics", "load_outdated"),
         422: ("unknown_load",),
-        503: ("busy", "busy_for_you"),
+        429: ("busy_for_you",),
+        503: ("busy",),
     },
 )
 

@@ -45,7 +45,6 @@ class Beat:
         snapshot = self.catalogue.snapshot
         self.meter.know(snapshot)
         self.meter.board.set(series.CATALOGUE_VERSION, (), snapshot.version)
-        self.meter.board.set(series.HEALTHY, (), 1)
 
     async def run(self) -> None:
         """Say so every so often."""
@@ -91,6 +90,7 @@ async def observed(
     beat.beat()
     board = beat.meter.board
     board.add(series.RESTARTS, (), restarts)
+    board.ask(series.HEALTHY, lambda: float(beat.report().is_healthy))
     beating = asyncio.create_task(beat.run(), name="beat")
     with ExitStack() as stack:
         stack.callback(beating.cancel)

@@ -27,7 +27,7 @@ class Places:
         of_one_max: int = AT_ONCE_OF_ONE_MAX,
         *,
         full: Full = (503, "busy"),
-        full_for_one: Full = (503, "busy_for_you"),
+        full_for_one: Full = (429, "busy_for_you"),
     ) -> None:
         """Begin with none.
 

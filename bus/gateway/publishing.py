@@ -32,7 +32,7 @@ from bus.tracing.span import Side, Span
 from bus.wire.delivery import Delivery, sign
 from bus.wire.header_names import TRACEPARENT
 from bus.wire.topics import Inbound
-from bus.wire.trace_context import TRACED_SHARE, parse_trace_context
+from bus.wire.trace_context import TRACED_SHARE, TraceContext, parse_trace_context
 
 AT_ONCE_MAX: Final = 32
 AT_ONCE_OF_ONE_MAX: Final = 8
@@ -79,7 +79,8 @@ PUBLISH: Final = Endpoint(
         413: ("body_too_large",),
         415: ("encoded_body", "other_media_type"),
         422: ("not_encodable", "not_well_formed", "not_signed_by_you", "key_used"),
-        503: ("busy", "busy_for_you", "not_durable", "not_permitted_yet"),
+        429: ("busy_for_you",),
+        503: ("busy", "not_durable", "not_permitted_yet"),
     },
 )
 
@@ -115,14 +116,35 @@ class Publishing:
         with self.bodies.taken(caller.system):
             body = await self.admission.body(request, caller)
             with self.places.taken(caller.system):
-                return await self._answer(request, body, sender, key)
+                return await self._traced(request, body, sender, key)
 
-    async def _answer(
+    async def _traced(
         self, request: web.Request, body: bytes, sender: Sender, key: str | None
     ) -> web.Response:
-        snapshot = self.admission.catalogue()
+        """Answer, and tell the request's span where its sender traces its own work."""
         asked = _asked(request, sender.dataset)
-        deliveries, key_id = self._records(request, body, sender, snapshot, asked)
+        if asked is None or not (self.spans.are_kept and asked.context.is_sampled):
+            given = None if asked is None else asked.context
+            return await self._answer(request, body, sender, key, given)
+        failed = None
+        try:
+            return await self._answer(request, body, sender, key, asked.inner)
+        except Problem as problem:
+            failed = problem.code
+            raise
+        finally:
+            self.spans.tell([replace(asked, ended_ns=time.time_ns(), failed=failed)])
+
+    async def _answer(
+        self,
+        request: web.Request,
+        body: bytes,
+        sender: Sender,
+        key: str | None,
+        given: TraceContext | None,
+    ) -> web.Response:
+        snapshot = self.admission.catalogue()
+        deliveries, key_id = self._records(request, body, sender, snapshot, given)
 
         async def send() -> str:
             if request.content_type == JSON:  # else the system has signed itself
@@ -130,7 +152,8 @@ class Publishing:
             begun_ns = time.time_ns()
             offsets = await self.carrier.send(deliveries)
             if self.spans.are_kept:
-                self._trace(deliveries, begun_ns, asked)
+                now_ns = time.time_ns()
+                self.spans.tell(sent_spans(deliveries, begun_ns=begun_ns, ended_ns=now_ns))
             return _receipt(sender, key_id, snapshot, deliveries, offsets)
 
         if key is None:
@@ -141,19 +164,13 @@ class Publishing:
         headers = {REPLAYED: "true"} if is_replayed else None
         return web.Response(status=202, text=receipt, content_type=JSON, headers=headers)
 
-    def _trace(self, deliveries: Sequence[Delivery], begun_ns: int, asked: Span | None) -> None:
-        now_ns = time.time_ns()
-        self.spans.tell(sent_spans(deliveries, begun_ns=begun_ns, ended_ns=now_ns))
-        if asked is not None and asked.context.is_sampled:
-            self.spans.tell([replace(asked, ended_ns=now_ns)])
-
     def _records(
         self,
         request: web.Request,
         body: bytes,
         sender: Sender,
         snapshot: Snapshot,
-        asked: Span | None,
+        given: TraceContext | None,
     ) -> tuple[list[Delivery], KeyId]:
         """Make signed records of a body, and tell by whose key."""
         now = self.clock()
@@ -180,7 +197,7 @@ class Publishing:
             self._encoding(snapshot, sender.dataset),
             partition_of=partition_of,
             now=now,
-            trace=Trace(self.traced_share, None if asked is None else asked.inner),
+            trace=Trace(self.traced_share, given),
         )
         by_partition = defaultdict[int, list[Delivery]](list)
         for delivery in deliveries:

@@ -116,7 +116,8 @@ STATUS: Final = Endpoint(
         400: ("bad_query",),
         403: ("not_provided", "not_yours"),
         404: ("no_record_id",),
-        503: ("busy", "busy_for_you"),
+        429: ("busy_for_you",),
+        503: ("busy",),
     },
 )
 

@@ -83,7 +83,6 @@ class RightsKeeper:
                 await self.look()
             except Unavailable as problem:
                 logger.warning("keeper.no_answer problem=%s", problem)
-            self._board.set(series.HEALTHY, (), float(not self.problems()))
             await asyncio.sleep(LOOK_S)
 
     async def look(self) -> None:

@@ -97,6 +97,7 @@ async def _keeping(
         def report() -> WorkerReport:
             return _report(keeper, catalogue.snapshot, started_at, restarts)
 
+        meter.board.ask(series.HEALTHY, lambda: float(report().is_healthy))
         with (
             serving(meter.board.registry, report) as port,
             announced(

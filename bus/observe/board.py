@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import Counter as Counts
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Final
 
@@ -74,6 +74,13 @@ class Board:
         first_told = self._untold.pop(one, None)
         if first_told is not None:
             self.registry.register(first_told)
+
+    def ask(self, one: Series, value: Callable[[], float]) -> None:
+        """Let a gauge without labels be asked for whenever the page is read, by its thread."""
+        self.set(one, (), value())
+        gauge = self._simple[one]
+        assert isinstance(gauge, Gauge), one.name
+        gauge.set_function(value)
 
     def rise(self, one: Series, labels: Labels, value: float) -> None:
         """Say that a gauge stands at no less than `value`."""

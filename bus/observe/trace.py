@@ -18,7 +18,13 @@ from aiokafka import TopicPartition
 from bus.catalogue.snapshot import Snapshot
 from bus.fund.entries import tables_of
 from bus.kafka.cluster import Cluster
-from bus.kafka.scan import offsets, offsets_at, read_between
+from bus.kafka.scan import (
+    committed_offsets,
+    offsets,
+    offsets_at,
+    read_between,
+    topic_partitions,
+)
 from bus.model.identifiers import DatasetCode, RecordId
 from bus.model.record import RawRecord
 from bus.observe.known import Readers, readers_by_topic
@@ -31,7 +37,8 @@ from bus.wire.topics import parse_position
 QUERIES: Final = Queries.load("bus.observe", "trace")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKED_THROUGH: Final = 20_000
-"""Records of a view's partition, from a moment before the acceptance on."""
+"""Records of a partition: of a view's from a moment before the acceptance on, of the others from
+the position of who reads it."""
 _CLOCKS_MS: Final = 5_000
 """By how much clocks of brokers may differ."""
 
@@ -72,7 +79,7 @@ class Trace:
 
     record_id: RecordId
     dataset: str | None
-    """None: it is in quarantine alone."""
+    """None: it is in quarantine alone, or the fund has not come to it."""
     version: int | None
     lane: str | None
     catalogue: int | None
@@ -121,11 +128,11 @@ async def read_trace(
         found, aside = await _of_database(session, record_id, snapshot)
     finally:
         await session.close()
+    readers = readers_by_topic(snapshot)
     if found is None:
-        hops = await _set_aside(cluster, aside)
+        hops = await _set_aside(cluster, aside) or await _on_its_way(cluster, record_id, readers)
         return _trace(record_id, None, None, hops, None) if hops else None
     dataset, step, kept = found
-    readers = readers_by_topic(snapshot)
     inbound = parse_position(kept.bus_in)
     came = await _at(cluster, inbound.topic, inbound.partition, inbound.offset)
     hops = [
@@ -188,6 +195,34 @@ async def _of_database(
             if found is not None:
                 return (dataset, Step.RECORDED, _Kept(*cast("Any", found))), aside
     return None, aside
+
+
+async def _on_its_way(cluster: Cluster, record_id: RecordId, readers: Readers) -> list[Hop]:
+    """Find a record that enforcement, or the fund, has not come to: behind their positions."""
+    hops: list[Hop] = []
+    own_id = record_id.encode()
+    for prefix, group in (("in.", topics.ENFORCE_GROUP), ("accepted.", topics.FUND_GROUP)):
+        done = await committed_offsets(cluster, group)
+        ends = await offsets(cluster, await topic_partitions(cluster, [prefix]))
+        begins = {place: max(begin, done.get(place, 0)) for place, (begin, _) in ends.items()}
+        spans = {
+            place: (begin, min(ends[place][1], begin + _LOOKED_THROUGH))
+            for place, begin in begins.items()
+        }
+        async for raw in read_between(cluster, spans):
+            sent = dict(raw.headers)
+            if sent.get("ce_id") != own_id:
+                continue
+            if (before := sent.get("bus_in")) is None:
+                hops.append(_appended(raw))
+                continue
+            inbound = parse_position(before.decode())
+            came = await _at(cluster, inbound.topic, inbound.partition, inbound.offset)
+            hops += [] if came is None else [_appended(came)]
+            where = f"{raw.topic}/{raw.partition}/{raw.offset}"
+            who = _who(readers, raw.topic)
+            hops.append(Hop(step=Step.ACCEPTED, at=_moment(raw.timestamp), where=where, who=who))
+    return hops
 
 
 async def _set_aside(cluster: Cluster, rows: Sequence[tuple[object, ...]]) -> list[Hop]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bus.fund.batch import BatchOutcome, FundBatch
 from bus.model.identifiers import DatasetCode, RecordId
@@ -11,9 +11,11 @@ from bus.model.record import Lane
 from bus.model.verdict import Accepted, Reason, Verdict
 from bus.tracing.span import Attributes, Side, Span, of_record, read_by
 from bus.wire.topics import Position, dataset_of_accepted
-from bus.wire.trace_context import TraceContext, is_own, parse_trace_context, trace_of
+from bus.wire.trace_context import TraceContext, is_own, kept_trace, trace_of
 
-ACCEPTED = "accepted"
+ACCEPTED: Final = "accepted"
+TRACED_MAX: Final = 32
+"""Of one batch: who traces all that it sends shall not choose what enforcement costs."""
 
 
 class Traced(NamedTuple):
@@ -45,14 +47,16 @@ class Traced(NamedTuple):
 
 
 def enforced(verdicts: Iterable[Verdict], group: str) -> Sequence[Traced]:
-    """Find the traced records of a judged batch."""
-    found = []
+    """Find the traced records of a judged batch, the first `TRACED_MAX` of them."""
+    found = list[Traced]()
     for verdict in verdicts:
+        if len(found) == TRACED_MAX:
+            break
         accepted = verdict.envelope if isinstance(verdict, Accepted) else None
         if accepted is not None and accepted.traceparent is None:
             continue  # nearly all records
         raw = verdict.raw
-        context = trace_of(raw.headers)
+        context = trace_of(raw.headers) if accepted is None else kept_trace(accepted.traceparent)
         if context is None:
             continue
         record_id = None if accepted is None else accepted.record_id
@@ -75,20 +79,20 @@ def enforced(verdicts: Iterable[Verdict], group: str) -> Sequence[Traced]:
 
 
 def funded(batches: Sequence[FundBatch], outcomes: Sequence[BatchOutcome]) -> Sequence[Traced]:
-    """Find the traced records of a transaction of the fund.
+    """Find the traced records of a transaction of the fund, the first `TRACED_MAX` of them.
 
     Args:
         batches: One for each partition.
         outcomes: As the store answered them, in the same order.
     """
-    found = []
+    found = list[Traced]()
     for batch, outcome in zip(batches, outcomes, strict=True):
         for one, became in zip(batch.records, outcome.outcomes, strict=True):
             record = one.record
-            if record.traceparent is None:
+            if record.traceparent is None or len(found) == TRACED_MAX:
                 continue
-            context = parse_trace_context(record.traceparent)
-            if context is None or not context.is_sampled:
+            context = kept_trace(record.traceparent.encode())
+            if context is None:
                 continue
             place = Position(topic=batch.topic, partition=batch.partition, offset=one.offset)
             named = of_record(record.record_id, record.dataset) | read_by(place, None)

@@ -110,8 +110,9 @@ class Watch:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Look until the block ends."""
-        # Why now: the first look comes later, and nobody shall miss what is well.
-        self._board.set(series.HEALTHY, (), 1)
+        # Why now: the first look comes later, and nobody shall miss what is well. Why asked: a
+        # watch that stands still, or a loop that does, would leave it at what it was.
+        self._board.ask(series.HEALTHY, lambda: float(self.report().is_healthy))
         self._board.set(series.LAST_PROGRESS, (), time.time())
         self._board.set(series.CATALOGUE_VERSION, (), self._report.catalogue)
         thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -150,7 +151,11 @@ class Watch:
                 now_s, holds=catalogue.read > catalogue.version, where=topics.CATALOGUE
             ),
         )
-        waits_s = {place: max(0.0, time.time() - ms / 1000) for place, ms in behind.items() if ms}
+        waits_s = {
+            place: max(0.0, time.time() - ms / 1000)
+            for place, ms in behind.items()
+            if ms is not None
+        }
         self._show(positions, behind, waits_s, catalogue.version)
         self._report = replace(
             self._report,
@@ -161,7 +166,6 @@ class Watch:
             problems=problems,
         )
         self._looked_s = now_s
-        self._board.set(series.HEALTHY, (), float(self.report().is_healthy))
 
     def _learn_ends(self, places: list[TopicPartition]) -> bool:
         """Ask for the logs' ends; where Kafka does not tell one, that known before stands."""
@@ -208,7 +212,9 @@ class Watch:
         }
         board.replace(series.LAG_RECORDS, lags, gone=None)
         ages: dict[Labels, float] = {
-            (place[0], str(place[1])): waits_s.get(place, 0.0) for place in positions
+            (place[0], str(place[1])): waits_s.get(place, 0.0)
+            for place in positions
+            if place in waits_s or place not in behind  # else it is not known yet
         }
         board.replace(series.LAG_SECONDS, ages, gone=None)
         board.set(series.CATALOGUE_VERSION, (), version)

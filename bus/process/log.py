@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 REPEAT_AFTER_S: Final = 5.0
-_LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "kafka")
+_LIBRARIES: Final = ("aiokafka", "faust", "mode", "asyncio", "kafka", "opentelemetry")
 
 
 class RepeatFilter(logging.Filter):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from hashlib import sha256
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from bus.model.identifiers import DatasetCode, RecordId
 from bus.model.record import RawRecord
@@ -18,6 +18,15 @@ from bus.wire.topics import Position
 from bus.wire.trace_context import TraceContext
 
 Attributes: TypeAlias = dict[str, str | int]
+_WORK: Final = (
+    "messaging.consumer.group.name",
+    "messaging.destination.partition.id",
+    "messaging.kafka.offset",
+    "bus.record_id",
+)
+"""What tells one piece of work under a name from another."""
+_ANONYMOUS: Final = 2
+"""Without any of these: a request, which is told once."""
 
 
 @unique
@@ -52,10 +61,11 @@ class Span:
         """16 hexadecimal digits; equal for equal work on a record, which done twice shows once."""
         if self.is_parent:
             return self.context.parent_id
-        who = self.attributes.get("messaging.consumer.group.name", "")
-        what = self.attributes.get("bus.record_id", self.begun_ns)
-        told = f"{self.context}\0{self.name}\0{who}\0{what}"
-        return sha256(told.encode()).hexdigest()[:16]
+        told = [str(self.context), self.name]
+        told += [str(self.attributes[name]) for name in _WORK if name in self.attributes]
+        if len(told) == _ANONYMOUS:
+            told.append(str(self.begun_ns))
+        return sha256("\0".join(told).encode()).hexdigest()[:16]
 
     @property
     def inner(self) -> TraceContext:

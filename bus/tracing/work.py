@@ -10,7 +10,7 @@ from bus.model.identifiers import DatasetCode, RecordId
 from bus.tracing.exporting import Spans
 from bus.tracing.span import Side, Span, of_record, read_by
 from bus.wire.topics import Position
-from bus.wire.trace_context import parse_trace_context
+from bus.wire.trace_context import kept_trace
 
 
 class RecordsInWork:
@@ -33,8 +33,8 @@ class RecordsInWork:
         """Note a record that is handed over."""
         if traceparent is None or not self._spans.are_kept:
             return
-        context = parse_trace_context(traceparent)
-        if context is None or not context.is_sampled:
+        context = kept_trace(traceparent.encode())
+        if context is None:
             return
         now_ns = time.time_ns()
         self._begun.append(

@@ -30,8 +30,10 @@ async def test_a_records_way_is_told_hop_by_hop(installation: Installation) -> N
     good = {**VALID, "registry_number": "traced-1", "oktmo": "36701000"}
     unseen = {**VALID, "registry_number": "traced-2", "oktmo": "36740000"}
     broken = {**VALID, "registry_number": "traced-3", "inn": "6317000001"}
+    await path.publish(installation, [good, unseen, broken])
+    waits = await traced(installation, "traced-1")
+    assert [hop["step"] for hop in waits["hops"]] == ["appended"], "nobody has judged it yet"
     async with path.supervised(installation):
-        await path.publish(installation, [good, unseen, broken])
         await send(installation, orphan("traced-4"))
         await path.settled(installation)
         found = await traced(installation, "traced-1")

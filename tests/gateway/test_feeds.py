@@ -151,5 +151,5 @@ async def test_a_system_has_so_many_readers_and_no_more(
         *[ask(served, "GET", address, by=HEALTH) for _ in range(feeding.AT_ONCE_OF_ONE_MAX + 3)]
     )
     busy = [one for one in answers if one.status != 200]
-    assert [one.code for one in busy] == [(503, "busy_for_you")] * 3
+    assert [one.code for one in busy] == [(429, "busy_for_you")] * 3
     assert all(one.headers["Retry-After"] for one in busy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -65,9 +66,9 @@ async def complete(backend: Backend, trace_id: str, names: int) -> dict[str, Rec
     return backend.of(trace_id)
 
 
-async def exemplars(installation: Installation) -> set[str]:
-    """Trace ids on all pages."""
-    found = set()
+async def exemplars(installation: Installation) -> dict[str, set[str]]:
+    """Histogram → trace ids on all pages."""
+    found = defaultdict[str, set[str]](set)
     for target in announced_targets(installation.home):
         _, page = await asyncio.to_thread(scrape, target, "/metrics", OPENMETRICS)
         _, plain = await asyncio.to_thread(scrape, target, "/metrics")
@@ -77,7 +78,7 @@ async def exemplars(installation: Installation) -> set[str]:
             for sample in family.samples:
                 if sample.exemplar is not None:
                     assert set(sample.exemplar.labels) == {"trace_id"}
-                    found.add(sample.exemplar.labels["trace_id"])
+                    found[family.name].add(sample.exemplar.labels["trace_id"])
     return found
 
 
@@ -125,6 +126,9 @@ async def test_one_trace_leads_from_the_request_to_the_consumer(
     assert (judged.failed, judged.attributes["bus.outcome"]) == ("rule_violated",) * 2
 
     shown = await exemplars(installation)
-    assert own in shown
-    assert FOREIGN not in shown, "what a sender chose is on no page"
-    assert aside not in shown
+    assert set(shown) == {"bus_accept_latency_seconds", "bus_fund_latency_seconds"}
+    for trace_ids in shown.values():
+        assert own in trace_ids
+        assert FOREIGN not in trace_ids, "what a sender chose is on no page"
+        assert aside not in trace_ids
+    assert all(one.took_ns > 0 for one in backend.spans)

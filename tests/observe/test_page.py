@@ -118,3 +118,9 @@ def test_a_worker_is_announced_as_prometheus_wants_it_until_it_ends(tmp_path: Pa
         ]
         assert announced_targets(tmp_path) == (Target(name="fund-1", address="127.0.0.1:4321"),)
     assert announced_targets(tmp_path) == ()
+    with (
+        pytest.raises(RuntimeError),
+        announced(tmp_path, role="fund", slot=1, host="bus-1", port=4321),
+    ):
+        raise RuntimeError("a fault ends it")
+    assert announced_targets(tmp_path), "who ends so is missed"

@@ -9,9 +9,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from bus.enforce.judge import judge
 from bus.model.identifiers import RecordId
+from bus.model.record import Lane
+from bus.model.verdict import Accepted, Verdict
 from bus.observe import series
 from bus.observe.board import Board
-from bus.observe.traced import enforced, exemplars_of, spans_of
+from bus.observe.traced import TRACED_MAX, enforced, exemplars_of, spans_of
 from bus.wire.signature import SignatureChecker
 from bus.wire.trace_context import TraceContext, own_trace
 from tests.factories import DATASET, SOURCE, Raw, signed, snapshot, unsigned
@@ -33,6 +35,7 @@ def test_only_an_accepted_records_own_trace_stands_for_others() -> None:
         traced("c", None, inn="6317000001"),
         signed([unsigned(key="d")])[0],
         replace(traced("e", None), timestamp=1_774_987_200_999),
+        traced("f", FOREIGN._replace(is_sampled=False)),
     ]
     verdicts = judge(records, source=SOURCE, snapshot=snapshot(), checker=SignatureChecker())
     found = enforced(verdicts, "bus.enforce")
@@ -52,6 +55,22 @@ def test_only_an_accepted_records_own_trace_stands_for_others() -> None:
     assert {(span.begun_ns, span.ended_ns) for span in spans} == {(5, 9)}
     assert "bus.record_id" not in spans[2].attributes, "it is not known to be who it says it is"
     assert len({span.span_id for span in spans}) == len(spans)
+
+
+def test_history_stands_for_nothing_and_one_sender_traces_no_more_than_so_many() -> None:
+    many = [traced(str(number), None) for number in range(TRACED_MAX + 1)]
+    checker = SignatureChecker()
+    verdicts = judge(many, source=SOURCE, snapshot=snapshot(), checker=checker)
+    found = enforced(verdicts, "bus.enforce")
+    assert len(found) == TRACED_MAX
+    assert exemplars_of(found)
+    assert exemplars_of([one._replace(is_live=False) for one in found]) == {}
+    assert enforced([as_backfill(verdicts[0])], "bus.enforce")[0].is_live is False
+
+
+def as_backfill(verdict: Verdict) -> Verdict:
+    assert isinstance(verdict, Accepted)
+    return verdict._replace(envelope=verdict.envelope._replace(lane=Lane.BACKFILL))
 
 
 def test_an_exemplar_stands_at_its_bucket_in_openmetrics_alone() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
+from prometheus_client.exposition import generate_latest
 
 from bus.kafka.cluster import Cluster
 from bus.local.certificates import make_ca
@@ -45,6 +46,9 @@ def test_a_loop_that_does_not_turn_and_a_watch_that_does_not_look_are_told(watch
     threading.Event().wait(LIMIT_S + 0.1)
     found = {problem.ailment for problem in watch.report().problems}
     assert found == {Ailment.LOOP_BLOCKED, Ailment.WATCH_SILENT}
+    with watch.running():
+        page = generate_latest(watch._board.registry).decode()
+        assert "bus_worker_healthy 0.0" in page.splitlines(), "the page says what /healthz says"
     watch.beat()
     found = {problem.ailment for problem in watch.report().problems}
     assert Ailment.LOOP_BLOCKED not in found

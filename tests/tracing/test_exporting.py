@@ -12,10 +12,10 @@ from bus.errors import DocumentError, say
 from bus.model.identifiers import DatasetCode, RecordId
 from bus.tracing.exporting import UNKEPT, exporting
 from bus.tracing.sent import sent_spans
-from bus.tracing.span import Side, Span, of_record
+from bus.tracing.span import Side, Span, of_record, read_by
 from bus.wire.delivery import Delivery
 from bus.wire.trace_context import TraceContext, own_trace
-from tests.factories import SOURCE, unsigned
+from tests.factories import SOURCE, Raw, unsigned
 from tests.tracing.receiver import receiving
 
 RECORD = RecordId("5d41402abc4b2a76b9719d911017c592")
@@ -72,6 +72,12 @@ def test_equal_work_on_a_record_is_one_span_however_often_it_is_done() -> None:
         span(attributes={**first.attributes, "messaging.consumer.group.name": "portal.schools"}),
     ]
     assert len({first.span_id, *(one.span_id for one in others)}) == 5
+    aside = [
+        span(attributes=read_by(Raw(offset=number), "bus.enforce"), begun_ns=began)
+        for number, began in ((1, 5), (2, 5), (1, 6))
+    ]
+    assert aside[0].span_id != aside[1].span_id, "two records that nobody knows the ids of"
+    assert aside[0].span_id == aside[2].span_id
     asked = [span(attributes={}, begun_ns=number) for number in range(2)]
     assert asked[0].span_id != asked[1].span_id, "two requests of one caller are two"
 

@@ -75,8 +75,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         """Give the memory of a partition."""
         return self._readings.setdefault(place, Reading())
 
-    async def read_all(self, topics: Collection[str]) -> None:
-        """Take every partition of some topics, without a group, from the beginning."""
+    async def read_all(self, topics: Collection[str], *, from_end: bool = False) -> None:
+        """Take every partition of some topics, without a group, from the beginning or the end."""
         places = []
         await learn_topics(self._consumer, topics)
         for topic in topics:
@@ -89,6 +89,8 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
         for place, end in (await self._consumer.end_offsets(places)).items():
             reading = self.reading(place)
             reading.end, reading.is_ready = end, True
+            if from_end:
+                self._consumer.seek(place, end)
         self._assigned = frozenset(places)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:

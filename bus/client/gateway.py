@@ -56,15 +56,19 @@ class Gateway:
 class GatewaySession:
     """A connection to the gateway for the time of a block."""
 
-    def __init__(self, gateway: Gateway, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, gateway: Gateway, clock: Callable[[], datetime], *, patience_s: float = PATIENCE_S
+    ) -> None:
         """Prepare; entering it makes the connection.
 
         Args:
             gateway: Where, and who asks.
             clock: Gives the present, aware; requests are valid for a minute.
+            patience_s: How long one that is busy or away is asked again.
         """
         self._gateway = gateway
         self._clock = clock
+        self._patience_s = patience_s
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -80,7 +84,7 @@ class GatewaySession:
             await self._session.close()
 
     async def get(self, path: str, query: Mapping[str, str], doing: Words) -> bytes:
-        """Ask for something, again and again for a minute while the gateway is busy or away.
+        """Ask for something, again and again for a while if the gateway is busy or away.
 
         Args:
             path: Begins with a slash.
@@ -97,7 +101,7 @@ class GatewaySession:
         )
 
     async def post(self, path: str, content: Mapping[str, object], doing: Words) -> bytes:
-        """Send something, again and again for a minute while the gateway is busy or away.
+        """Send something, again and again for a while if the gateway is busy or away.
 
         Args:
             path: Begins with a slash; what stands there must take the same twice as once.
@@ -112,12 +116,12 @@ class GatewaySession:
     async def _patiently(
         self, method: str, address: str, doing: Words, body: bytes | None = None
     ) -> bytes:
-        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        deadline = asyncio.get_running_loop().time() + self._patience_s
         while True:
             try:
                 return await self._ask(method, address, doing, body)
             except Unavailable:
-                if asyncio.get_running_loop().time() > deadline:
+                if asyncio.get_running_loop().time() >= deadline:
                     raise
                 await asyncio.sleep(_AGAIN_S)
 

@@ -39,7 +39,7 @@ from bus.contracts.contract import Contract
 from bus.errors import Unavailable
 from bus.kafka.cluster import Cluster
 from bus.kafka.producer import BatchProducer
-from bus.model.identifiers import DatasetCode, SystemCode
+from bus.model.identifiers import DatasetCode, RecordId, SystemCode
 from bus.model.record import Lane
 from bus.process.lock import alone
 from bus.tables.mapping import MappingFile
@@ -282,6 +282,14 @@ class Publisher:
     def _note_keys(self, run: Run) -> None:
         self._ledger.see(run.keys)
         run.keys.clear()
+
+    def newest(self, key: str) -> RecordId | None:
+        """Name the record that was sent last of an entry; None: none was, as far as the log goes.
+
+        By it the gateway tells what became of the record (`GET /records/<dataset>/<id>`).
+        """
+        known = self._ledger.known(key)
+        return known[0].record_id if known else None
 
     async def outcome(self, *, timeout_s: float) -> Outcome:
         """Wait until the bus has judged everything that this publisher sent since it was opened.

@@ -78,6 +78,7 @@ class Subscriber:
         group: str | None,
         kept: Kept | None,
         follow: bool,
+        from_end: bool,
         start: Start,
         spans: Spans,
     ) -> None:
@@ -88,6 +89,7 @@ class Subscriber:
         self._group = group
         self._is_kept = kept is not None
         self._follow = follow
+        self._from_end = from_end
         self._first_load = start.first_load
         self._loading = None if start.first_load is None else start.first_load.pages()
         self._loaded: deque[DeliveredRecord] = deque()
@@ -115,6 +117,7 @@ class Subscriber:
         dataset: DatasetCode,
         clock: Callable[[], datetime],
         from_beginning: bool = False,
+        from_end: bool = False,
         follow: bool = True,
         gateway: Gateway | None = None,
         memory: Path | None = None,
@@ -131,6 +134,7 @@ class Subscriber:
             clock: Gives the present, aware UTC; agreements are held against its day.
             from_beginning: Read all that the topics hold, and leave the group's position alone;
                 otherwise go on where group `<system>.<dataset>` stopped.
+            from_end: Read what comes from now on, and keep no position: there is no group then.
             follow: Wait for more at the end; otherwise stop where the end was at first.
             gateway: Load through it first what the data fund has, or go on with that load, or
                 where it was done long ago, go on behind it.
@@ -147,7 +151,7 @@ class Subscriber:
             Unavailable: Kafka or the gateway does not answer, or no catalogue was applied.
         """
         named = f"{system}.{dataset}" if reader is None else f"{system}.{dataset}.{reader}"
-        group = None if from_beginning else named
+        group = None if from_beginning or from_end else named
         assert gateway is None or (group and (memory or kept)), "a load has a group and a memory"
         async with AsyncExitStack() as stack:
             catalogue = CatalogueFollower(cluster)
@@ -176,6 +180,7 @@ class Subscriber:
                 group=group,
                 kept=kept,
                 follow=follow,
+                from_end=from_end,
                 start=start,
                 spans=spans,
             )
@@ -196,7 +201,7 @@ class Subscriber:
             await self._lookout.check_rights()
             topics = self._feeds.topics
             if self._group is None:
-                await self._assignment.read_all(topics)
+                await self._assignment.read_all(topics, from_end=self._from_end)
             else:
                 self._consumer.subscribe(topics, listener=self._assignment)
 

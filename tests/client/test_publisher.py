@@ -88,8 +88,10 @@ async def test_a_changed_row_is_the_next_version_and_supersedes_the_one_before(
     installation: Installation, opening: Open
 ) -> None:
     async with opening() as publisher:
+        assert publisher.newest("row-1000") is None
         await publisher.publish([row(1000), row(1001)])
         report = await publisher.publish([row(1000, places=601), row(1001)])
+        newest = publisher.newest("row-1000")
     assert (report.sent, report.corrected, report.repeats) == (1, 1, 1)
     first, second = [
         version
@@ -98,6 +100,7 @@ async def test_a_changed_row_is_the_next_version_and_supersedes_the_one_before(
     ]
     assert (first.version, second.version) == (1, 2)
     assert second.supersedes == first.record_id
+    assert newest == second.record_id
 
 
 async def test_rows_of_one_key_in_one_file_become_versions_in_their_order(

@@ -52,6 +52,7 @@ def subscribing(installation: Installation) -> Open:
         dataset: DatasetCode = MUNICIPALITIES,
         *,
         from_beginning: bool = False,
+        from_end: bool = False,
         follow: bool = False,
     ) -> AbstractAsyncContextManager[Subscriber]:
         return Subscriber.open(
@@ -60,6 +61,7 @@ def subscribing(installation: Installation) -> Open:
             dataset=dataset,
             clock=lambda: NOW,
             from_beginning=from_beginning,
+            from_end=from_end,
             follow=follow,
         )
 
@@ -113,6 +115,20 @@ async def test_a_full_agreement_delivers_every_field_of_every_accepted_record(
     assert first.fields["valid_from"] == date(2006, 1, 1)
     assert second.fields["name"] == "Самара"
     assert first.position.topic == ACCEPTED
+
+
+async def test_from_the_end_only_what_comes_later_is_delivered(
+    installation: Installation, subscribing: Open
+) -> None:
+    await publish(installation, [municipality(number) for number in range(90, 94)])
+    await route(installation, MUNICIPALITIES_IN)
+    async with subscribing(from_end=True, follow=True) as subscriber:
+        await publish(installation, [municipality(94)])
+        await route(installation, MUNICIPALITIES_IN)
+        record = await asyncio.wait_for(anext(subscriber), 30)
+    assert record.key == "m-94"
+    async with subscribing(from_end=True) as subscriber:
+        assert await all_of(subscriber) == []
 
 
 async def test_a_narrower_agreement_delivers_only_its_fields_of_only_its_rows(

@@ -14,6 +14,7 @@ from bus.catalogue.lint_agreement import agreement_findings
 from bus.catalogue.lint_contract import contract_findings
 from bus.catalogue.lint_decision import decision_findings
 from bus.catalogue.lint_parties import party_findings
+from bus.catalogue.lint_probe import probe_findings
 from bus.catalogue.lint_schema import schema_findings
 from bus.catalogue.lock import changed_schema, schema_sha256
 from bus.catalogue.references import reference_findings
@@ -51,6 +52,7 @@ def lint(documents: Mapping[str, bytes]) -> tuple[Finding, ...]:
         findings += _key_findings(key)
     findings += agreement_findings(sources)
     findings += party_findings(sources)
+    findings += probe_findings(sources)
     if not sources.findings and not broken_references:
         region = region_of(sources)
         for contract in sources.contracts:

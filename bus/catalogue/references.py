@@ -22,6 +22,7 @@ def reference_findings(sources: Sources) -> list[Finding]:
     a kind of which a document is unreadable.
     """
     check = _References(sources)
+    check.region()
     check.contracts()
     check.agencies()
     check.passports()
@@ -48,6 +49,11 @@ class _References:
             for source in sources.agencies
             for system in source.written.systems
         }
+
+    def region(self) -> None:
+        source = self._sources.region
+        if source is not None and source.written.probe is not None:
+            self._dataset(source.document, ("probe",), source.written.probe)
 
     def contracts(self) -> None:
         files: dict[DatasetCode, str] = {}

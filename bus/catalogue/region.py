@@ -70,6 +70,8 @@ class Region:
     lock: SchemaLock
     topics_kept_days: int | None = None
     """How long data topics keep a record; None: for ever."""
+    probe: DatasetCode | None = None
+    """Dataset of the records that the bus sends itself; None: it sends none."""
 
     def agency_of(self, system: SystemCode) -> Agency | None:
         """Return the agency that runs a system, or None when no agency does."""
@@ -82,6 +84,17 @@ class Region:
         """Tell which agencies publish a dataset, ascending."""
         return tuple(
             sorted(code for code, agency in self.agencies.items() if dataset in agency.provides)
+        )
+
+    def systems_of(self, dataset: DatasetCode) -> tuple[SystemCode, ...]:
+        """Tell which systems publish a dataset, ascending."""
+        return tuple(
+            sorted(
+                system.code
+                for agency in self.agencies.values()
+                for system in agency.systems
+                if dataset in system.provides
+            )
         )
 
 
@@ -127,6 +140,7 @@ def region_of(sources: Sources) -> Region:
         name=written.name,
         partitions=written.partitions,
         topics_kept_days=written.topics_kept_days,
+        probe=written.probe,
         agencies=MappingProxyType({agency.code: agency for agency in agencies}),
         contracts=MappingProxyType(by_dataset),
         agreements=tuple(

@@ -62,6 +62,8 @@ class RegionShape(_Document):
     topics_kept_days: Annotated[int, Field(ge=30, le=36_500)] | None = None
     """How long data topics keep a record; left out: for ever. Never shorter than the oldest backup
     of the data fund that may be restored."""
+    probe: DatasetCodeField | None = None
+    """Dataset of which the bus sends itself records, to see that it works; left out: none."""
 
 
 class SystemShape(_Document):

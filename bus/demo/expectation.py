@@ -62,8 +62,10 @@ def expect(programme: Programme, region: Region, day: date) -> Expectation:
     released = programme.count(Fate.RELEASED)
     quarantined[Reason.RULE_VIOLATED] += programme.count(Fate.QUARANTINED) + released
     accepted = list(_accepted(programme))
+    moment = datetime.combine(day, time(), UTC)
+    # Without the probe's, which does not run here.
     agreements = [
-        one for one in region.agreements if one.is_in_force(datetime.combine(day, time(), UTC))
+        one for one in region.agreements if one.is_in_force(moment) and one.dataset != region.probe
     ]
     readers = sorted({(system, one.dataset) for one in agreements for system in one.systems})
     delivered = {

@@ -77,6 +77,7 @@ def test_every_dataset_has_a_provider_and_some_have_several(region: Region) -> N
         "municipal-services": ("administration-syzran", "administration-tolyatti"),
         "municipalities": ("economy-samara",),
         "organisations": ("tax-samara",),
+        "probes": ("digital-samara",),
         "residents-registrations": ("migration-samara",),
         "service-centres": ("mfc-samara", "mfc-tolyatti"),
     }
@@ -134,6 +135,7 @@ def test_every_way_of_granting_is_shown(region: Region) -> None:
         "portal-municipalities",
         "portal-organisations",
         "portal-service-centres",
+        "probe-of-the-bus",
         "tax-economic-activities",
     ]
     rest = [agreement for agreement in region.agreements if not agreement.is_full]

@@ -27,6 +27,8 @@ _KEPT: Final = {
 }
 _CONTRACTS: Final = {"educational-institution", "municipality", "service-centre"}
 _LEFT_OUT: Final = {
+    "region.yaml": "probe: probes\n",
+    "agencies/digital-samara.yaml": "    provides: [probes]\n",
     "agencies/economy-samara.yaml": "    provides: [economic-activities]\n",
     "passports/educational-institutions-register.yaml": "organisations, ",
     "passports/service-centres-register.yaml": ", municipal-services",

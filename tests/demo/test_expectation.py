@@ -57,5 +57,9 @@ def test_a_view_delivers_the_records_of_its_provider_and_rows() -> None:
     assert 0 < of_samara < accepted(EDUCATION, INSTITUTIONS)
 
 
+def test_of_the_probe_nothing_is_expected() -> None:
+    assert "bus-probe" not in {system for system, _ in EXPECTED.delivered}
+
+
 def test_agreements_that_are_over_deliver_nothing() -> None:
     assert expect(PROGRAMME, region(), date(2035, 1, 1)).delivered == {}

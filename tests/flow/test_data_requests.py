@@ -164,5 +164,5 @@ async def _told_to_both(working: Installation, name: str) -> None:
     assert (note["kind"], note["state"]) == ("settled", "answered")
     assert "Школа" not in json.dumps(note, ensure_ascii=False)
     assert await visible(working, HEALTH) == {"reply.health-samara"}
-    assert await visible(working, PORTAL) == {"reply.digital-samara"}
+    assert await visible(working, PORTAL) == {"ask.digital-samara", "reply.digital-samara"}
     assert await visible(working, SYSTEM) == {f"ask.{AGENCY}", f"reply.{AGENCY}"}

@@ -81,6 +81,13 @@ class Settings(BaseSettings):
         description="`/healthz` of a worker turns red when records wait for so many seconds behind "
         "a position that stands still",
     )
+    probe_every_s: int = Field(
+        default=30,
+        ge=1,
+        le=60,
+        description="how often a probe goes through the bus, where the region names a dataset "
+        "for it; lost is one that is not back within five sixths of it",
+    )
     kafka: KafkaSettings | None = Field(default=None, description="external Kafka cluster")
     postgres: PostgresSettings | None = Field(default=None, description="external PostgreSQL")
     gateway: GatewaySettings | None = Field(default=None, description="external HTTP gateway")

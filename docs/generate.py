@@ -116,7 +116,7 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "Each worker, gateway and keeper serve them on `/metrics`",
+        "Workers, gateway, keeper and probe serve them on `/metrics`",
         "([how to scrape](../how-to/watch-the-bus.md)), as Prometheus' text or OpenMetrics. Series",
         "that the catalogue knows exist from the start, at zero. Labels are codes of the catalogue",
         "and members of closed lists, never data.",

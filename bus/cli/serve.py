@@ -1,4 +1,4 @@
-"""`bus serve`: the bus's own workers, its gateway and its keeper of rights, kept running."""
+"""`bus serve`: the bus's own workers, gateway, keeper of rights and probe, kept running."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ class Service(StrEnum):
     QUARANTINE = "quarantine"
     GATEWAY = "gateway"
     KEEPER = "keeper"
+    PROBE = "probe"
     ALL = "all"
 
 
@@ -33,7 +34,7 @@ def serve(
     *,
     workers: Annotated[int, typer.Option(min=1, max=32, help="Processes per role.")] = 1,
 ) -> None:
-    """Run workers, gateway and keeper of rights until Ctrl-C; what ends is started again.
+    """Run workers, gateway, keeper of rights and probe until Ctrl-C; what ends starts again.
 
     Example: bus serve all
     """

@@ -1,4 +1,4 @@
-"""Gateway and keeper of a home: which of them are to run here, and which do."""
+"""Gateway, keeper and probe of a home: which of them are to run here, and which do."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ class Ailment(StrEnum):
     KAFKA_SILENT = "kafka_silent"
     WATCH_SILENT = "watch_silent"
     RIGHTS_LATE = "rights_late"
+    PROBE_LOST = "probe_lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

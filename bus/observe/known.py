@@ -18,7 +18,7 @@ from bus.model.identifiers import AgencyCode, DatasetCode
 from bus.model.record import Lane
 from bus.model.verdict import FUND_REASONS, Reason, Stage
 from bus.observe import series
-from bus.observe.series import Duty, Series, Work
+from bus.observe.series import Duty, Leg, Series, Work
 from bus.requests.state import RequestState
 
 Labels: TypeAlias = tuple[str, ...]
@@ -105,6 +105,14 @@ def known_to_housekeeping(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]
 def known_to_quarantine(_: Snapshot) -> Iterator[tuple[Series, Labels]]:
     """List what a quarantine worker measures."""
     yield series.BATCH_DURATION, (Work.QUARANTINE,)
+
+
+def known_to_probe(snapshot: Snapshot) -> Iterator[tuple[Series, Labels]]:
+    """List what the probe counts; nothing where the region names no dataset to probe with."""
+    if snapshot.region.probe is not None:
+        for leg in Leg:
+            yield series.PROBE_ROUNDTRIP, (leg,)
+            yield series.PROBE_LOST, (leg,)
 
 
 def readers_by_topic(snapshot: Snapshot) -> Readers:

@@ -119,7 +119,7 @@ def announced(
 def announced_targets(home: Path) -> tuple[Target, ...]:
     """Find the workers of this host that run, or that ended without saying so.
 
-    Gateway and keeper are among them. Connectors are not: they have metrics, and no `/healthz`.
+    Gateway, keeper and probe are among them. Connectors are not: they have no `/healthz`.
     """
     return tuple(
         Target(name=one.name, address=one.address)

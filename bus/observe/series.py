@@ -19,6 +19,9 @@ SOURCE_BUCKETS_S: Final = (0.1, 10.0, 60.0, 600.0, 3_600.0, 86_400.0)
 WORK_BUCKETS_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 15.0)
 
 
+PROBE_BUCKETS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+
+
 @unique
 class Kind(StrEnum):
     """Prometheus' kind of a series."""
@@ -66,6 +69,16 @@ class Change(StrEnum):
 
     GRANTED = "granted"
     TAKEN = "taken"
+
+
+@unique
+class Leg(StrEnum):
+    """On which way a probe is awaited; label `leg`."""
+
+    RECEIVED = "received"
+    """By its sender's own subscription, as by any consumer."""
+    RECORDED = "recorded"
+    """By the data fund, as the gateway tells it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,6 +360,28 @@ GATEWAY_REFUSALS: Final = Series(
     meaning="Data requests and reads that were refused to an agency, by the problem's code.",
 )
 
+PROBE_ROUNDTRIP: Final = Series(
+    name="bus_probe_roundtrip_seconds",
+    kind=Kind.HISTOGRAM,
+    labels=("leg",),
+    meaning="From the sending of a probe to when it was back: `received` by its sender's own "
+    "subscription, `recorded` in the data fund, as the gateway tells.",
+    buckets_s=PROBE_BUCKETS_S,
+)
+PROBE_LOST: Final = Series(
+    name="bus_probe_lost_total",
+    kind=Kind.COUNTER,
+    labels=("leg",),
+    meaning="Probes that were not back within five sixths of their period (25 s of 30); one that "
+    "comes later counts for nothing.",
+)
+PROBE_BACK: Final = Series(
+    name="bus_probe_last_back_timestamp_seconds",
+    kind=Kind.GAUGE,
+    labels=("leg",),
+    meaning="When a probe was back last; no series before the first.",
+)
+
 ALL: Final = (
     ACCEPTED,
     QUARANTINED,
@@ -391,5 +426,8 @@ ALL: Final = (
     GATEWAY_DURATION,
     GATEWAY_CERTIFICATE_EXPIRY,
     GATEWAY_REFUSALS,
+    PROBE_ROUNDTRIP,
+    PROBE_LOST,
+    PROBE_BACK,
 )
 """Beside these, `bus_process_…` tells memory, processor time and open files of each worker."""

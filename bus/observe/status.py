@@ -92,7 +92,7 @@ class Status:
     """Why the data fund tells nothing; None: it does."""
     workers: tuple[WorkerStatus, ...]
     doors: tuple[DoorStatus, ...]
-    """Gateway and keeper, as far as they are to run on this host."""
+    """Gateway, keeper and probe, as far as they are to run on this host."""
     connectors: tuple[ConnectorStatus, ...]
     law: LastCheck | None
     """None: it was never checked."""

@@ -14,6 +14,8 @@ class Door(StrEnum):
     GATEWAY = "gateway"
     KEEPER = "keeper"
     """Keeps rights."""
+    PROBE = "probe"
+    """Sends itself records, to see that the bus works."""
 
     @property
     def module(self) -> str:

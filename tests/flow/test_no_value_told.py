@@ -25,7 +25,7 @@ from bus.merge import Outcome
 from bus.model.record import Lane
 from bus.model.verdict import Reason, Severity
 from bus.observe.report import announced_targets, ask
-from bus.observe.series import Change, Duty, Work
+from bus.observe.series import Change, Duty, Leg, Work
 from bus.observe.terms import Score
 from bus.provision.topic_plan import topics_of
 from bus.requests.state import RequestState
@@ -78,6 +78,7 @@ def allowed(region: Region) -> dict[str, set[str]]:
         "outcome": {*Outcome, *RequestState, *Answered},
         "duty": set(Duty),
         "change": set(Change),
+        "leg": set(Leg),
         "score": set(Score),
         "topic": set(topics_of(region, replication_factor=1)),
         "partition": {str(number) for number in range(region.partitions)},
@@ -89,7 +90,7 @@ def allowed(region: Region) -> dict[str, set[str]]:
 
 @asynccontextmanager
 async def everybody(installation: Installation) -> AsyncIterator[None]:
-    """Run a worker of each role, gateway and keeper, until the block ends."""
+    """Run a worker of each role, gateway, keeper and probe, until the block ends."""
     names = (*Role, *Door)
     supervisor = Supervisor(
         [Slot(role=name, number=0) for name in names],

@@ -20,6 +20,7 @@ from bus.observe.known import (
     known_to_enforcement,
     known_to_fund,
     known_to_housekeeping,
+    known_to_probe,
     known_to_quarantine,
 )
 from bus.observe.meter import Known
@@ -70,12 +71,14 @@ def test_a_region_of_65_agencies_and_300_datasets_has_fewer_series_than_a_scrape
 ) -> None:
     root = write_region(tmp_path / "region", agencies=AGENCIES, datasets=DATASETS)
     region = in_force(parse_region(read_documents(root, None)))
-    snapshot = build_snapshot(replace(region, lock=complete_lock(region)), 1)
+    probed = replace(region, lock=complete_lock(region), probe=min(region.contracts))
+    snapshot = build_snapshot(probed, 1)
     found = (
         counted(known_to_enforcement, known_of_positions, snapshot=snapshot)
         + counted(known_to_fund, known_to_housekeeping, snapshot=snapshot)
         + counted(known_to_quarantine, snapshot=snapshot)
         + counted(known_to_gateway, snapshot=snapshot)
+        + counted(known_to_probe, snapshot=snapshot)
     )
     assert len(region.agencies) == AGENCIES
     assert len(region.contracts) == DATASETS

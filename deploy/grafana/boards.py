@@ -113,6 +113,44 @@ HEALTH: Final = Board(
             alarms_at=180_000,
         ),
         Panel(
+            name="probe",
+            form=Form.NUMBER,
+            queries=(
+                Query(
+                    expr="time() - max by (leg) (bus_probe_last_back_timestamp_seconds)",
+                    legend="{{leg}}",
+                ),
+            ),
+            unit=Unit.SECONDS,
+            warns_at=60,
+            alarms_at=120,
+        ),
+        Panel(
+            name="probe_lost",
+            form=Form.NUMBER,
+            queries=(
+                Query(
+                    expr="sum by (leg) (increase(bus_probe_lost_total[1h]))",
+                    legend="{{leg}}",
+                ),
+            ),
+            warns_at=1,
+            alarms_at=5,
+        ),
+        Panel(
+            name="probe_time",
+            form=Form.LINES,
+            queries=(
+                Query(
+                    # Of five minutes: a probe comes but twice in one.
+                    expr="histogram_quantile(0.99, sum by (le, leg) "
+                    "(rate(bus_probe_roundtrip_seconds_bucket[5m])))",
+                    legend="{{leg}}",
+                ),
+            ),
+            unit=Unit.SECONDS,
+        ),
+        Panel(
             name="accepted",
             form=Form.STACK,
             queries=(
@@ -128,6 +166,7 @@ HEALTH: Final = Board(
             form=Form.LINES,
             queries=(Query(expr=_refused_share(), legend="@refused"),),
             unit=Unit.SHARE,
+            width=8,
         ),
         Panel(
             name="late",
@@ -137,6 +176,7 @@ HEALTH: Final = Board(
                 Query(expr="vector(0.01)", legend="@allowed"),
             ),
             unit=Unit.SHARE,
+            width=8,
         ),
         Panel(
             name="quarantine",
@@ -148,6 +188,7 @@ HEALTH: Final = Board(
                     legend="{{agency}}",
                 ),
             ),
+            width=8,
         ),
         Panel(
             name="alerts",

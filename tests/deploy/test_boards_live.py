@@ -39,6 +39,7 @@ LAST_TO_COME = (
     'sum(bus_connector_rows_total{outcome="unreadable"}) > 0',
     "bus_law_checked_timestamp_seconds",
     "bus_key_expiry_timestamp_seconds",
+    "count(bus_probe_last_back_timestamp_seconds) == 2",
     "bus:delivery_budget:remaining30d > -2",
     "bus:gateway_budget:remaining30d > -2",
     "agency_dataset_score:bus_promise_budget:remaining30d > -1e6",
@@ -95,7 +96,7 @@ async def work(installation: Installation, exports: Path, watch: Watched) -> Non
     connected(installation, exports)
     supervisor = Supervisor(
         [Slot(role=role, number=0) for role in (*Role, *Door)],
-        environment={"BUS_HOME": str(installation.home)},
+        environment={"BUS_HOME": str(installation.home), "BUS_PROBE_EVERY_S": "2"},
         log_folder=installation.home / "log",
     )
     at_work = asyncio.create_task(supervisor.run())

@@ -51,8 +51,9 @@ HALF_OF_FLOW = {
     *("test_quarantine_decisions", "test_sinks", "test_versions"),
 }
 LONG_FILES = {
-    *("test_tutorial", "test_in_process", "test_entitled", "test_checker", "test_simulation"),
-    *("test_sink_postgres", "test_postgres_changes", "test_agreement", "test_contract_pages"),
+    *("test_tutorial", "test_http", "test_mailbox", "test_rules", "test_postgres_table"),
+    *("test_postgres_changes", "test_postgres_outbox", "test_kit", "test_sql_table"),
+    *("test_in_process", "test_entitled", "test_checker", "test_simulation", "test_value_fit"),
 }
 """Without engines of a room, but ten seconds and more: before the others."""
 _FIRST = list(dict.fromkeys(ENGINE_ROOMS.values()))

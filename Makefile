@@ -21,6 +21,7 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock \
 		|| $(PIP) --require-hashes -r requirements.lock
 	$(PIP) --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m compileall -q bus connectors  # once, and not in each process where Python may not write
 	@touch $@
 
 demo: $(READY)  ## a sample region's records through a real Kafka into a real PostgreSQL

@@ -18,37 +18,11 @@ import yaml
 
 from bus.observe.report import targets_folder
 from tests.deploy.alerting import START_S, alertmanager, call, free_port, until_ready
+from tests.deploy.hurry import EVALUATED_S, SCRAPED_S, hurried
 from tests.deploy.rules import FOLDER, RULE_FILES
 from tests.deploy.tools import Tools
 
-HURRY: Final = 30
-"""By so much shorter are waits of rules and routes: one minute is two seconds."""
-SCRAPE_S: Final = 2
-_WAITS: Final = frozenset(
-    {"for", "keep_firing_for", "interval", "group_wait", "group_interval", "repeat_interval"}
-)
-_INTERVAL_MS_MAX: Final = 5_000
-_UNITS_S: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-
-
-def hurried(content: Any) -> Any:  # noqa: ANN401 - YAML
-    """Shorten every wait of a document, and leave the windows that rules look at."""
-    match content:
-        case dict():
-            return {
-                key: _shorter(key, value) if key in _WAITS else hurried(value)
-                for key, value in content.items()
-            }
-        case list():
-            return [hurried(one) for one in content]
-        case _:
-            return content
-
-
-def _shorter(key: str, wait: str) -> str:
-    hurried_ms = int(wait[:-1]) * _UNITS_S[wait[-1]] * 1000 // HURRY
-    # Why a limit: budgets are computed each hour, and no test waits for two minutes.
-    return f"{min(hurried_ms, _INTERVAL_MS_MAX) if key == 'interval' else hurried_ms}ms"
+_ABOUT: Final = ("instance", "dataset", "agency", "role")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +32,10 @@ class Told:
     receiver: str
     alert: str
     status: str
-    role: str
-    instance: str
-    """Empty where an alert is not about one."""
+    about: str
+    """The first of instance, dataset, agency and role that the alert names."""
+    at_s: float = field(default=0.0, compare=False)
+    """When, on the clock of `time.monotonic`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,6 +59,12 @@ class Watched:
         """Alerts that fire now, whoever is told."""
         found = call(f"{self.prometheus}/api/v1/alerts")["data"]["alerts"]
         return {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
+
+
+def forget_the_dead(home: Path) -> None:
+    """Take the files away that killed processes of a test before have left."""
+    for file in targets_folder(home).glob("*.json"):
+        file.unlink()
 
 
 @contextmanager
@@ -132,7 +113,10 @@ def _until(true: Callable[[], bool]) -> None:
 
 def _configured(folder: Path, home: Path, told_by: str) -> dict[str, Any]:
     content: dict[str, Any] = yaml.safe_load((FOLDER / "prometheus.yml").read_text("utf-8"))
-    content["global"] = {"scrape_interval": f"{SCRAPE_S}s", "evaluation_interval": "1s"}
+    content["global"] = {
+        "scrape_interval": f"{SCRAPED_S}s",
+        "evaluation_interval": f"{EVALUATED_S}s",
+    }
     content["alerting"]["alertmanagers"] = [
         {"static_configs": [{"targets": [told_by.removeprefix("http://")]}]}
     ]
@@ -169,8 +153,10 @@ def _receiving(told: list[Told]) -> Iterator[str]:
                     receiver=self.path.removeprefix("/"),
                     alert=one["labels"]["alertname"],
                     status=one["status"],
-                    role=one["labels"].get("role", ""),
-                    instance=one["labels"].get("instance", ""),
+                    about=next(
+                        (one["labels"][name] for name in _ABOUT if name in one["labels"]), ""
+                    ),
+                    at_s=time.monotonic(),
                 )
                 for one in letter["alerts"]
             )

@@ -17,7 +17,7 @@ from bus.client import BatchSigner, Publisher, PublishReport, RowGiven
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
-from bus.supervise.role import Role
+from bus.supervise.role import Door, Role
 from bus.supervise.supervisor import Slot, Supervisor
 from bus.verify.check import verify
 from bus.verify.law import Verification
@@ -84,11 +84,12 @@ def paced(given: Rows, seconds: float, count: int) -> AsyncIterator[RowGiven]:
 async def supervised(
     installation: Installation,
     workers_per_role: int = 1,
+    roles: Iterable[Role | Door] = tuple(Role),
     environment: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Every role's workers, restarted by the product's own supervisor."""
     supervisor = Supervisor(
-        [Slot(role=role, number=n) for role in Role for n in range(workers_per_role)],
+        [Slot(role=role, number=n) for role in roles for n in range(workers_per_role)],
         environment={"BUS_HOME": str(installation.home), **(environment or {})},
         log_folder=installation.home / "log",
     )

@@ -42,7 +42,7 @@ ENGINE_ROOMS = {
     "foreign": "foreign",
     "local": "local",
     "test_alerts_live": "alerts",
-    "test_boards_live": "boards",
+    "test_series_live": "alerts",
     "test_runbooks_live": "alerts",
 }
 """Room, or one file of a room without engines → group, the longest first."""

@@ -64,6 +64,16 @@ def alerts(folder: Path = FOLDER) -> list[Alert]:
     ]
 
 
+def metrics_in(expr: str) -> set[str]:
+    """Name the series that an expression speaks of."""
+    without_strings = re.sub(r'"[^"]*"', "", expr)
+    return {
+        name
+        for name in re.findall(r"(?<![\w:])(up|[a-z]\w*[_:][\w:]+)(?![\w:]*\s*\()", without_strings)
+        if not re.search(rf"(by|on|group_left) \([^)]*\b{name}\b", without_strings)
+    }
+
+
 def findings(alert: Alert) -> Iterator[str]:
     """Tell what an alert lacks that whoever it wakes needs."""
     if alert.labels.get("severity") not in SEVERITIES:

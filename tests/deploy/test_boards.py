@@ -15,8 +15,7 @@ from deploy.grafana.board import VALUES_OF, Board, Form, Panel, Query
 from deploy.grafana.boards import ALL, HEALTH
 from deploy.grafana.generate import FOLDER, files
 from deploy.grafana.render import TEXTS, rendered, uid_of
-from tests.deploy.rules import BOARDS, groups
-from tests.deploy.test_rules import metrics_in
+from tests.deploy.rules import BOARDS, groups, metrics_in
 from tests.factories import ROOT
 
 every_board = pytest.mark.parametrize("board", ALL, ids=[board.uid for board in ALL])

@@ -23,6 +23,7 @@ from tests.deploy.rules import (
     failures,
     findings,
     groups,
+    metrics_in,
 )
 from tests.deploy.tools import Tools
 from tests.factories import ROOT
@@ -197,15 +198,6 @@ def test_buckets_in_rules_are_buckets_that_there_are() -> None:
     found = set(re.findall(r'\ble="([^"]*)"', exprs))
     assert found == {"30.0"}
     assert found <= {str(limit) for limit in LATENCY_BUCKETS_S}
-
-
-def metrics_in(expr: str) -> set[str]:
-    without_strings = re.sub(r'"[^"]*"', "", expr)
-    return {
-        name
-        for name in re.findall(r"(?<![\w:])(up|[a-z]\w*[_:][\w:]+)(?![\w:]*\s*\()", without_strings)
-        if not re.search(rf"(by|on|group_left) \([^)]*\b{name}\b", without_strings)
-    }
 
 
 def test_words_of_an_alert_name_labels_that_it_has() -> None:

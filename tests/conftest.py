@@ -28,6 +28,9 @@ settings.load_profile("untimed")
 ENGINE_ROOMS = {
     "flow": "flow",
     "test_chaos": "chaos",
+    "test_alerts_live": "alerts",
+    "test_series_live": "alerts",
+    "test_runbooks_live": "alerts",
     "demo": "demo",
     "client": "client",
     "access": "administration",
@@ -41,9 +44,6 @@ ENGINE_ROOMS = {
     "gateway": "gateway",
     "foreign": "foreign",
     "local": "local",
-    "test_alerts_live": "alerts",
-    "test_series_live": "alerts",
-    "test_runbooks_live": "alerts",
 }
 """Room, or one file of a room without engines → group, the longest first."""
 HALF_OF_FLOW = {

@@ -13,6 +13,7 @@ from typing import Final
 from bus.agents.housekeeping import NOTICED_WITHIN
 from bus.enforce.judge import KEY_BYTES_MAX, VALUE_BYTES_MAX
 from bus.model.verdict import Reason
+from bus.probe.rounds import Cadence
 from bus.texts import Language, text
 from bus.wire.groups import GROUP_BYTES_MAX
 from bus.wire.headers import HEADERS_BYTES_MAX, HEADERS_MAX
@@ -92,6 +93,8 @@ TABLE: Final = {
 """Row → its limit, of constants that the modules named beside it hold."""
 NOTICED: Final = "a new topic or catalogue is noticed within"
 """No one constant: what several take together, of which housekeeping waits twice."""
+PROBED: Final = "a probe is back within"
+"""A share of a setting."""
 UNITS: Final = {"KiB": 1024, "MiB": 1024 * 1024, "minutes": 60_000}
 
 
@@ -108,10 +111,13 @@ def amount(modules: Sequence[ModuleType], name: str, unit: str) -> str:
 def test_the_table_of_limits_names_what_the_modules_beside_it_hold() -> None:
     table = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").partition("## Limits")[2]
     rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", table, re.MULTILINE)[1:]
-    assert {row for row, _, _ in rows} == {*TABLE, NOTICED}
+    assert {row for row, _, _ in rows} == {*TABLE, NOTICED, PROBED}
     for row, limit, where in rows:
         if row == NOTICED:
             assert limit == f"{NOTICED_WITHIN.total_seconds() / 2:.0f} s"
+            continue
+        if row == PROBED:
+            assert limit == f"5/6 of its period: {Cadence.of(30).limit_s:.0f} s of 30 s"
             continue
         modules = [
             import_module(file.removesuffix(".py").replace("/", "."))

@@ -83,22 +83,26 @@ def running(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def held_back(url: str, firing: Sequence[Labels]) -> list[str]:
     """Let alerts fire, and give the names of those that are inhibited; then let them end."""
-    call(f"{url}/api/v2/alerts", [{"labels": labels} for labels in firing])
+    probe = [labels_of(name, role="probe") for name in ("TargetDown", "WorkerIll")]
+    # Why a probe behind them: what holds others back is learned in the order in which it came, by
+    # a task of its own; once the probe is held back, all that came before it is known.
+    for posted in (firing, probe):
+        call(f"{url}/api/v2/alerts", [{"labels": labels} for labels in posted])
     deadline = time.monotonic() + START_S
     try:
         while True:
             found = call(f"{url}/api/v2/alerts?active=true&inhibited=true")
-            if len(found) == len(firing) and all(
-                one["status"]["state"] != "unprocessed" for one in found
-            ):
-                return sorted(
-                    one["labels"]["alertname"] for one in found if one["status"]["inhibitedBy"]
-                )
+            inhibited = [one["labels"] for one in found if one["status"]["inhibitedBy"]]
+            if len(found) == len(firing) + len(probe) and probe[1] in inhibited:
+                inhibited.remove(probe[1])
+                return sorted(labels["alertname"] for labels in inhibited)
             assert time.monotonic() < deadline, found
             time.sleep(0.1)
     finally:
         past = "2020-01-01T00:00:00Z"
-        over = [{"labels": labels, "startsAt": past, "endsAt": past} for labels in firing]
+        over = [
+            {"labels": labels, "startsAt": past, "endsAt": past} for labels in (*firing, *probe)
+        ]
         call(f"{url}/api/v2/alerts", over)
 
 

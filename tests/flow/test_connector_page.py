@@ -137,24 +137,23 @@ async def test_a_connector_is_found_while_it_runs_and_tells_what_it_did(
             assert await scraped(again)
             second.kill()
             await second.wait()
-            (one,) = (await status_of(installation))["connectors"]
+            (one,) = await in_status(installation)
             assert one == {"name": NAME, "kind": "folder", "direction": "source", "report": None}
     async with running(installation, "--once") as last:
         assert await asyncio.wait_for(last.wait(), 60) == 0
     assert not page_file(installation).exists()
-    assert (await status_of(installation))["connectors"] == []
+    assert await in_status(installation) == []
 
 
-async def status_of(installation: Installation) -> dict[str, Any]:
-    """What `bus status --json` says, whatever else is wrong: no worker runs here."""
+async def in_status(installation: Installation) -> list[dict[str, Any]]:
+    """What `bus status --json` says of it, whatever else is wrong: no worker runs here."""
     code, out, talk = await asyncio.to_thread(bus, installation, "status", "--json")
     assert code == 1, talk
-    found: dict[str, Any] = json.loads(out)["status"]
-    return found
+    return [one for one in json.loads(out)["status"]["connectors"] if one["name"] == NAME]
 
 
 async def assert_in_status(installation: Installation) -> None:
-    (one,) = (await status_of(installation))["connectors"]
+    (one,) = await in_status(installation)
     report = one.pop("report")
     assert one == {"name": NAME, "kind": "folder", "direction": "source"}
     assert (report["answers"], report["passed"], report["refused"]) == (True, 3, 0)

@@ -33,7 +33,7 @@ PER_S: Final = 150
 
 def main() -> int:
     """Measure, and say it."""
-    with running_postgres() as server:
+    with running_postgres(is_durable=True) as server:
         with psycopg.connect(f"{server} dbname=postgres", autocommit=True) as session:
             session.execute("CREATE DATABASE bench")
         figures = asyncio.run(_measured(f"{server} dbname=bench"))

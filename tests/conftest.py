@@ -67,12 +67,6 @@ os.environ.setdefault("BUS_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
-# How long an example takes says how much else this machine does.
-settings.register_profile(
-    "busy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("busy machine")
-
 
 class ByPlatform(LoadScopeScheduling):
     """Gives each process whole platforms, and files where there is none: they share what they make.

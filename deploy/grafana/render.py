@@ -50,7 +50,7 @@ def rendered(board: Board, language: Language) -> str:
     made.link(_link(language))
     if board.marks_catalogues:
         made.annotation(_catalogues(language))
-    for number, (panel, place) in enumerate(_placed(board), start=1):
+    for number, (panel, place) in enumerate(placed(board), start=1):
         made.with_panel(_panel(board, panel, place, number, language))
     encoded = json.loads(JSONEncoder(sort_keys=True).encode(made.build()))
     return json.dumps(encoded, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
@@ -99,7 +99,7 @@ def _catalogues(language: Language) -> dashboard.AnnotationQuery:
     )
 
 
-def _placed(board: Board) -> Iterator[tuple[Panel, models.GridPos]]:
+def placed(board: Board) -> Iterator[tuple[Panel, models.GridPos]]:
     """Place panels from left to right, row by row; a row is as high as its highest panel."""
     x = y = height = 0
     for panel in board.panels:

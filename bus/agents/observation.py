@@ -40,6 +40,7 @@ from bus.wire import topics
 logger = logging.getLogger(__name__)
 
 BEAT_EVERY_S: Final = 0.5
+RECALL_AGAIN_S: Final = 10.0
 HOUSEKEEPING_SLOT: Final = 0
 """The fund worker that also does what is done by the clock."""
 _KNOWN: Final[Mapping[Role, Known]] = {
@@ -129,11 +130,14 @@ async def _recall(cluster: Cluster, snapshot: Snapshot, board: Board) -> None:
     }
     places = [(topic, number) for topic in provided for number in range(region.partitions)]
     log_ends = LogEnds(cluster, topics.ENFORCE_GROUP)
-    try:
-        found = await asyncio.to_thread(log_ends.newest_ms, places)
-    except Unavailable as problem:
-        logger.warning("observation.not_recalled problem=%s", problem)
-        return
+    while True:
+        try:
+            found = await asyncio.to_thread(log_ends.newest_ms, places)
+        except Unavailable as problem:
+            logger.warning("observation.not_recalled problem=%s", problem)
+            await asyncio.sleep(RECALL_AGAIN_S)
+        else:
+            break
     for (topic, _), appended_ms in found.items():
         board.rise(series.LAST_EVENT, provided[topic], appended_ms / 1000)
 

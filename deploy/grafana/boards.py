@@ -113,6 +113,14 @@ HEALTH: Final = Board(
             alarms_at=180_000,
         ),
         Panel(
+            name="law_holds",
+            form=Form.NUMBER,
+            queries=(Query(expr="min(last_over_time(bus_law_holds[1d]))"),),
+            width=3,
+            warns_at=1,
+            alarms_at=0.5,
+        ),
+        Panel(
             name="probe",
             form=Form.NUMBER,
             queries=(
@@ -186,6 +194,28 @@ HEALTH: Final = Board(
                     expr="sum by (agency) (max by (agency, dataset, reason) "
                     "(bus_quarantine_open_records))",
                     legend="{{agency}}",
+                ),
+            ),
+            width=8,
+        ),
+        Panel(
+            name="duties",
+            form=Form.LINES,
+            queries=(
+                Query(
+                    expr="sum by (duty) (increase(bus_housekeeping_failures_total[30m]))",
+                    legend="{{duty}}",
+                ),
+            ),
+            width=8,
+        ),
+        Panel(
+            name="samples",
+            form=Form.LINES,
+            queries=(
+                Query(
+                    expr='max by (instance) (scrape_samples_scraped{job="bus"})',
+                    legend="{{instance}}",
                 ),
             ),
             width=8,
@@ -496,7 +526,8 @@ DATASET: Final = Board(
             form=Form.TABLE,
             queries=(
                 Query(
-                    expr=f"max by (dataset, reason) (bus_quarantine_open_records{{{_OF_CHOSEN}}})"
+                    expr="sum by (dataset, reason) (max by (agency, dataset, reason) "
+                    f"(bus_quarantine_open_records{{{_OF_CHOSEN}}}))"
                 ),
             ),
         ),
@@ -600,7 +631,8 @@ CONNECTOR: Final = Board(
             form=Form.NUMBER,
             queries=(
                 Query(
-                    expr=f"max by (connector) (bus_connector_source_up{_OF_CONNECTOR})",
+                    expr=f"max by (connector) (bus_connector_source_up{_OF_CONNECTOR} or "
+                    f"bus_connector_sink_up{_OF_CONNECTOR})",
                     legend="{{connector}}",
                 ),
             ),
@@ -652,6 +684,29 @@ CONNECTOR: Final = Board(
                     '{connector=~"$connector",outcome="unreadable"})'
                 ),
             ),
+        ),
+        Panel(
+            name="delivered",
+            form=Form.STACK,
+            queries=(
+                Query(
+                    expr="sum by (connector, outcome) (rate(bus_connector_records_total"
+                    f"{_OF_CONNECTOR}[$__rate_interval]))",
+                    legend="{{connector}} {{outcome}}",
+                ),
+            ),
+            unit=Unit.PER_S,
+        ),
+        Panel(
+            name="slot",
+            form=Form.LINES,
+            queries=(
+                Query(
+                    expr=f"max by (connector) (bus_connector_slot_retained_bytes{_OF_CONNECTOR})",
+                    legend="{{connector}}",
+                ),
+            ),
+            unit=Unit.BYTES,
         ),
     ),
 )
@@ -709,8 +764,8 @@ TRUST: Final = Board(
             queries=(Query(expr="time() - max(bus_rights_kept_timestamp_seconds)"),),
             unit=Unit.SECONDS,
             width=8,
-            warns_at=15,
-            alarms_at=60,
+            warns_at=60,
+            alarms_at=120,
         ),
         Panel(
             name="drift",

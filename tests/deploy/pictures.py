@@ -64,19 +64,16 @@ class Answer(NamedTuple):
     """Seconds since 1970 UTC, value; finite ones."""
 
 
-def asked(prometheus: str, expr: str, now_s: float, *, over: bool) -> list[Answer]:
-    """Ask a query as Grafana does: over the time shown, or for now."""
-    query = {"query": filled(expr)}
-    if over:
-        query |= {"start": str(now_s - SHOWN_S), "end": str(now_s), "step": "2"}
-    path = "query_range" if over else "query"
-    found = call(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode(query)}")["data"]["result"]
-    return [_answer(one) for one in found]
+def asked(prometheus: str, expr: str, now_s: float) -> list[Answer]:
+    """Ask a query over the time shown; a number is its latest, for the bus has ended by then."""
+    query = {"query": filled(expr), "start": str(now_s - SHOWN_S), "end": str(now_s), "step": "2"}
+    found = call(f"{prometheus}/api/v1/query_range?{urllib.parse.urlencode(query)}")
+    answers = [_answer(one) for one in found["data"]["result"]]
+    return [one for one in answers if one.points]
 
 
 def _answer(one: Mapping[str, Any]) -> Answer:
-    values = one.get("values") or [one["value"]]
-    points = [(float(at), float(value)) for at, value in values]
+    points = [(float(at), float(value)) for at, value in one["values"]]
     labels = {name: value for name, value in one["metric"].items() if name != "__name__"}
     return Answer(labels, [point for point in points if math.isfinite(point[1])])
 
@@ -103,27 +100,22 @@ def drawn(board: Board, prometheus: str, now_s: float) -> Figure:
         axes.set_title(
             TEXTS.text(f"{board.uid}.{panel.name}.title", Language.EN), fontsize=9, loc="left"
         )
+        answers = [one for query in panel.queries for one in asked(prometheus, query.expr, now_s)]
         match panel.form:
             case Form.NUMBER:
-                _number(axes, panel, _now(panel, prometheus, now_s))
+                _number(axes, panel, answers)
             case Form.TABLE:
-                _table(axes, panel, _now(panel, prometheus, now_s))
+                _table(axes, panel, answers)
             case Form.LINES | Form.STACK:
                 _lines(axes, panel, prometheus, now_s)
     return figure
 
 
-def _now(panel: Panel, prometheus: str, now_s: float) -> list[Answer]:
-    return [
-        one for query in panel.queries for one in asked(prometheus, query.expr, now_s, over=False)
-    ]
-
-
 def _number(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
     axes.axis("off")
-    values = [value for one in answers for _, value in one.points]
-    told = said(panel.unit, values[0]) if values else "no data"
-    colour = colour_of(panel, values[0]) if values else "#777"
+    latest = answers[0].points[-1][1] if answers else None
+    told = "no data" if latest is None else said(panel.unit, latest)
+    colour = "#777" if latest is None else colour_of(panel, latest)
     axes.text(0.5, 0.45, told, fontsize=22, ha="center", va="center", color=colour)
 
 
@@ -131,9 +123,8 @@ def _table(axes: Axes, panel: Panel, answers: Sequence[Answer]) -> None:
     axes.axis("off")
     rows = [
         [", ".join(one.labels.values()) or "all", said(panel.unit, one.points[-1][1])]
-        for one in answers
-        if one.points
-    ][:_ROWS_MAX]
+        for one in answers[:_ROWS_MAX]
+    ]
     if not rows:
         axes.text(0.5, 0.5, "no data", ha="center", color="#777")
         return
@@ -146,8 +137,7 @@ def _lines(axes: Axes, panel: Panel, prometheus: str, now_s: float) -> None:
     lines = [
         (label(query, one.labels), one)
         for query in panel.queries
-        for one in asked(prometheus, query.expr, now_s, over=True)
-        if one.points
+        for one in asked(prometheus, query.expr, now_s)
     ]
     lines.sort(key=lambda line: -max(value for _, value in line[1].points))
     for (name, one), colour in zip(lines[:_LINES_MAX], _COLOURS, strict=False):

@@ -15,7 +15,7 @@ from deploy.grafana.board import VALUES_OF, Board, Form, Panel, Query
 from deploy.grafana.boards import ALL, HEALTH
 from deploy.grafana.generate import FOLDER, files
 from deploy.grafana.render import TEXTS, rendered, uid_of
-from tests.deploy.rules import BOARDS, groups, metrics_in
+from tests.deploy.rules import BOARDS, Alert, alerts, groups, metrics_in
 from tests.factories import ROOT
 
 every_board = pytest.mark.parametrize("board", ALL, ids=[board.uid for board in ALL])
@@ -36,6 +36,34 @@ def test_what_is_committed_is_what_the_code_makes() -> None:
 
 def test_every_board_that_an_alert_leads_to_is_there_and_no_other() -> None:
     assert {board.uid for board in ALL} == set(BOARDS)
+
+
+RECORDED = {
+    rule["record"]: rule["expr"]
+    for group in groups()
+    for rule in group["rules"]
+    if "record" in rule
+}
+
+
+def scraped(expr: str) -> set[str]:
+    """Name the series of the bus behind an expression, those behind recorded ones too."""
+    found = set[str]()
+    for name in metrics_in(expr):
+        found |= scraped(RECORDED[name]) if name in RECORDED else {name}
+    return {re.sub("_(bucket|count|sum)$", "", name) for name in found if name != "ALERTS"}
+
+
+@pytest.mark.parametrize(
+    "alert", alerts(), ids=lambda alert: f"{alert.name}-{alert.labels['severity']}"
+)
+def test_an_alert_leads_to_a_board_that_shows_what_it_looks_at(alert: Alert) -> None:
+    uid = alert.annotations["dashboard"].removeprefix("/d/").partition("?")[0]
+    (board,) = [one for one in ALL if one.uid == uid]
+    shown = set[str]().union(
+        *(scraped(query.expr) for panel in board.panels for query in panel.queries)
+    )
+    assert scraped(alert.expr) - shown == set()
 
 
 def test_no_two_boards_have_one_uid() -> None:
@@ -94,7 +122,12 @@ def test_every_text_is_used_and_russian_is_russian() -> None:
 
 def unknown_metrics(board: Board) -> set[str]:
     page = (ROOT / "docs/reference/metrics.md").read_text(encoding="utf-8")
-    known = {*re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE), "up", "ALERTS"}
+    known = {
+        *re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE),
+        "up",
+        "ALERTS",
+        "scrape_samples_scraped",
+    }
     known |= {"bus_process_resident_memory_bytes", "bus_process_cpu_seconds_total"}
     known |= {rule["record"] for group in groups() for rule in group["rules"] if "record" in rule}
     asked = {query.expr for panel in board.panels for query in panel.queries}

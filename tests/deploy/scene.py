@@ -24,7 +24,7 @@ from bus.wiring import Installation
 from tests.deploy.connecting import connected, villages
 from tests.deploy.seconds import Fault
 from tests.deploy.tools import Tools
-from tests.deploy.watched import Told, Watched, forget_the_dead, watched
+from tests.deploy.watched import Told, Watched, watched
 from tests.flow import path
 from tests.flow.conftest import REGION
 from tests.flow.test_first_load import Party, Row
@@ -101,7 +101,7 @@ async def until(true: Callable[[], bool], seen: Callable[[], object] = str) -> N
 async def at_work(installation: Installation, tools: Tools, folder: Path) -> AsyncIterator[Scene]:
     """Let a bus work: enforcement alone and through links, a connector, one dataset due often."""
     await _promise(installation)
-    forget_the_dead(installation.home)
+    path.forget_the_dead(installation.home)
     links, exports = _links_of(installation), folder / "exports"
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(links.running())

@@ -18,8 +18,9 @@ from tests.deploy.busy import PROCESSES, Seen, ending_key, filled, work
 from tests.deploy.questions import questions
 from tests.deploy.rules import groups
 from tests.deploy.tools import Tools
-from tests.deploy.watched import forget_the_dead, watched
+from tests.deploy.watched import watched
 from tests.factories import AGENCY, DATASET
+from tests.flow import path
 from tests.flow.command_line import bus
 
 PANELS = [
@@ -44,7 +45,7 @@ def seen(
     enrolled: Installation, tools: Tools, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Seen]:
     folder = tmp_path_factory.mktemp("seen")
-    forget_the_dead(enrolled.home)
+    path.forget_the_dead(enrolled.home)
     with ending_key(enrolled), watched(tools, enrolled.home, folder) as watch:
         pages = asyncio.run(work(enrolled, folder / "exports", watch))
         yield Seen(prometheus=watch.prometheus, pages=pages)

@@ -61,12 +61,6 @@ class Watched:
         return {one["labels"]["alertname"] for one in found if one["state"] == "firing"}
 
 
-def forget_the_dead(home: Path) -> None:
-    """Take the files away that killed processes of a test before have left."""
-    for file in targets_folder(home).glob("*.json"):
-        file.unlink()
-
-
 @contextmanager
 def watched(tools: Tools, home: Path, folder: Path) -> Iterator[Watched]:
     """Watch the workers of a home for the time of a block."""

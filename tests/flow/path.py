@@ -17,6 +17,7 @@ from bus.client import BatchSigner, Publisher, PublishReport, RowGiven
 from bus.fund.layout import layouts_of
 from bus.kafka.catalogue_topic import CatalogueReader
 from bus.kafka.scan import committed_offsets, offsets, topic_partitions
+from bus.observe.report import targets_folder
 from bus.supervise.role import Door, Role
 from bus.supervise.supervisor import Slot, Supervisor
 from bus.verify.check import verify
@@ -78,6 +79,12 @@ def paced(given: Rows, seconds: float, count: int) -> AsyncIterator[RowGiven]:
             yield row
 
     return spread()
+
+
+def forget_the_dead(home: Path) -> None:
+    """Take the files away that processes of a test before have left, who were killed or failed."""
+    for file in targets_folder(home).glob("*.json"):
+        file.unlink()
 
 
 @asynccontextmanager

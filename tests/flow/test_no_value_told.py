@@ -91,6 +91,7 @@ def allowed(region: Region) -> dict[str, set[str]]:
 @asynccontextmanager
 async def everybody(installation: Installation) -> AsyncIterator[None]:
     """Run a worker of each role, gateway, keeper and probe, until the block ends."""
+    path.forget_the_dead(installation.home)
     names = (*Role, *Door)
     supervisor = Supervisor(
         [Slot(role=name, number=0) for name in names],

@@ -18,7 +18,7 @@ from bus.catalogue.parties import BUS
 from bus.merge import Outcome
 from bus.model.record import Lane
 from bus.model.verdict import Reason
-from bus.observe.report import announced_targets, ask, targets_folder
+from bus.observe.report import announced_targets, ask
 from bus.observe.status import LastCheck, Status, keep_check, read_status
 from bus.supervise.role import Role
 from bus.supervise.supervisor import Slot
@@ -66,8 +66,7 @@ async def pages(installation: Installation) -> dict[str, Counter[tuple[str, ...]
 async def test_status_and_metrics_tell_what_workers_did_and_which_of_them_is_gone(
     installation: Installation,
 ) -> None:
-    for left in targets_folder(installation.home).glob("connector-*.json"):
-        left.unlink()  # of connectors that other tests have killed
+    path.forget_the_dead(installation.home)
     checked_at = datetime(2026, 3, 1, 12, tzinfo=UTC)
     keep_check(installation.home, LastCheck(at=checked_at, holds=True))
     async with path.supervised(installation) as supervisor:

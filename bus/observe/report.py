@@ -111,8 +111,13 @@ def announced(
     labels = {"instance": f"{host}/{role}-{slot}", "role": role, **about}
     content = [{"targets": [f"127.0.0.1:{port}"], "labels": labels}]
     write_file(path, json.dumps(content), mode=READABLE_FILE)
-    yield
-    # Why not at a fault: who is gone then would be missed by nobody.
+    try:
+        yield
+    except Exception:
+        raise  # Why it stays: who is gone by a fault would be missed by nobody.
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     path.unlink(missing_ok=True)
 
 

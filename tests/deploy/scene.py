@@ -18,6 +18,7 @@ from bus.local import read_engines
 from bus.local.layout import Layout
 from bus.model.identifiers import DatasetCode, SystemCode
 from bus.observe.report import targets_folder
+from bus.observe.status import LastCheck, keep_check
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.supervise.role import Role
 from bus.wiring import Installation
@@ -102,6 +103,7 @@ async def at_work(installation: Installation, tools: Tools, folder: Path) -> Asy
     """Let a bus work: enforcement alone and through links, a connector, one dataset due often."""
     await _promise(installation)
     path.forget_the_dead(installation.home)
+    keep_check(installation.home, LastCheck(at=datetime.now(UTC), holds=True))
     links, exports = _links_of(installation), folder / "exports"
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(links.running())

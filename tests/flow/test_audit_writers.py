@@ -98,6 +98,8 @@ async def test_a_writer_that_is_killed_in_the_middle_leaves_a_log_that_holds(
 async def test_a_worker_stops_while_the_audit_topic_takes_nothing_and_nothing_is_lost(
     bench: Bench, tmp_path: Path
 ) -> None:
+    async with path.supervised(bench.installation):
+        await path.settled(bench.installation)  # what other tests have left unjudged
     before = await path.verified(bench.installation)
     at = (path.accepted_of(before, IN), path.quarantined_of(before, IN))
     count = 200

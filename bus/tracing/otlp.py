@@ -44,7 +44,8 @@ class Otlp:
         self._resource = Resource.create({"service.name": service, "service.version": __version__})
         self._scope = InstrumentationScope("bus", __version__)
         endpoint = f"{url.rstrip('/')}/v1/traces"
-        self._queue = BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_S))
+        self._exporter = OTLPSpanExporter(endpoint=endpoint, timeout=EXPORT_S)
+        self._queue = BatchSpanProcessor(self._exporter)
 
     def tell(self, spans: Iterable[Span]) -> None:
         """Queue spans."""
@@ -57,6 +58,8 @@ class Otlp:
         last = threading.Thread(target=self._queue.shutdown, name="spans", daemon=True)
         last.start()
         last.join(END_S)
+        if last.is_alive():
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def _readable(self, span: Span) -> ReadableSpan:
         parent_id = span.parent_id

@@ -89,7 +89,9 @@ def funded(batches: Sequence[FundBatch], outcomes: Sequence[BatchOutcome]) -> Se
     for batch, outcome in zip(batches, outcomes, strict=True):
         for one, became in zip(batch.records, outcome.outcomes, strict=True):
             record = one.record
-            if record.traceparent is None or len(found) == TRACED_MAX:
+            if len(found) == TRACED_MAX:
+                return found
+            if record.traceparent is None:
                 continue
             context = kept_trace(record.traceparent.encode())
             if context is None:

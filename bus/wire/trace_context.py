@@ -49,15 +49,17 @@ def parse_trace_context(text: str) -> TraceContext | None:
 
 def is_trace_context(value: bytes | None) -> bool:
     """Tell whether a header's bytes are a well-formed `traceparent`."""
-    return value is not None and value.isascii() and parse_trace_context(value.decode()) is not None
+    return _context_in(value) is not None
 
 
 def kept_trace(value: bytes | None) -> TraceContext | None:
     """Read a header's bytes; None where it is none, or no span of its trace is kept."""
-    if value is None or not value.isascii():
-        return None
-    context = parse_trace_context(value.decode())
+    context = _context_in(value)
     return context if context is not None and context.is_sampled else None
+
+
+def _context_in(value: bytes | None) -> TraceContext | None:
+    return parse_trace_context(value.decode()) if value is not None and value.isascii() else None
 
 
 def trace_of(headers: Headers) -> TraceContext | None:

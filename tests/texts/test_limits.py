@@ -86,6 +86,7 @@ TABLE: Final = {
     "connections to the gateway; idle; one request": (
         "{CONNECTIONS_MAX}; {IDLE_S_MAX} s; {REQUEST_S_MAX} s"
     ),
+    "traced records of a batch": "{TRACED_MAX}",
     "an idempotency key is remembered": "{KEPT_HOURS} hours",
     "a signed request is valid": "{VALID_S} s",
     "an agency's clock ahead of the broker's": "{EVENT_TIME_AHEAD_MAX_MS minutes}",

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 
 from bus.catalogue.agreement import Agreement
 from bus.catalogue.agreement_text import render_agreement, render_decisions
-from bus.catalogue.decision import DecisionKind, Side
+from bus.catalogue.decision import Decision, DecisionKind, Side
 from bus.catalogue.lock import render
 from bus.catalogue.region import Region, parse_region
 from bus.catalogue.schemas import complete_lock
@@ -50,10 +50,11 @@ _FIRST_S: Final = 20.0
 _MS_PER_S: Final = 1_000
 _PARKED_MS: Final = 6_000
 """A fetch waits for so long: Kafka looks at a right when a fetch arrives, not when it answers."""
-_ENDING_S: Final = OUT_OF_FORCE_S + _PARKED_MS / _MS_PER_S + 0.5
+_ENDING_S: Final = 1 + OUT_OF_FORCE_S + _PARKED_MS / _MS_PER_S + 0.5
 """So long is read on behind the end: a fetch that was sent just in time has been answered then."""
 _PARKED_BYTES: Final = 50_000_000
 _AGAIN_S: Final = 0.2
+_A_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -87,29 +88,32 @@ async def live_through(
     """
     flowing, ending = loads
     documents = _with_draft(documents, clock())
+    draft = parse_region(documents)
     for side in Side:
-        documents = _with_decision(installation, documents, side, DecisionKind.APPROVE, clock())
+        approval = _decision(installation, draft, side, DecisionKind.APPROVE, clock())
+        documents = _with_decision(documents, draft, approval)
     approved_at = clock()
     await apply(installation, documents, clock())
+    region = parse_region(documents)
     ordinary, parked = clients = (_Arrivals(), _Arrivals())
-    async with _read_by_all_means(installation, parse_region(documents), ordinary, parked, clock):
+    async with _read_by_all_means(installation, region, ordinary, parked, clock):
         await providers.publish_over(flowing, _FLOWING_S)
         await _first(clients)
-        documents = _with_decision(
-            installation, documents, Side.PROVIDER, DecisionKind.END, clock()
-        )
-        ended_at = _agreement(parse_region(documents)).ends_at
+        end = _decision(installation, region, Side.PROVIDER, DecisionKind.END, clock())
+        assert end.at is not None, "an end names its moment"
         await asyncio.gather(
             providers.publish_over(ending, _ENDING_S),
             # Why in a thread: compiling a region would hold up the clocks of the readers.
-            asyncio.to_thread(_apply, installation, documents, clock()),
+            asyncio.to_thread(
+                _apply, installation, _with_decision(documents, region, end), clock()
+            ),
         )
     shown = await _shown_on_request(installation, flowing, clock)
     moments = sorted(moment for one in clients for moment in one.moments)
-    late = sum(one > ended_at + timedelta(seconds=OUT_OF_FORCE_S) for one in moments)
+    late = sum(one > end.at + timedelta(seconds=OUT_OF_FORCE_S) for one in moments)
     return Lifetime(
         granted_after_s=_seconds(ordinary.moments[0] - approved_at),
-        revoked_after_s=max(0.0, _seconds(moments[-1] - ended_at)),
+        revoked_after_s=max(0.0, _seconds(moments[-1] - end.at)),
         leaked=late + shown + sum(one.foreign for one in clients),
     )
 
@@ -160,18 +164,13 @@ def _draft(now: datetime) -> bytes:
     )
 
 
-def _with_decision(
-    installation: Installation,
-    documents: Mapping[str, bytes],
-    side: Side,
-    kind: DecisionKind,
-    now: datetime,
-) -> Mapping[str, bytes]:
-    """Add what one side decides, signed with its system's key."""
-    region = parse_region(documents)
+def _decision(
+    installation: Installation, region: Region, side: Side, kind: DecisionKind, now: datetime
+) -> Decision:
+    """Decide for one side, with its system's key; an end is that of the second that runs."""
     agreement = _agreement(region)
     credentials = installation.credentials(_SYSTEMS[side])
-    decision = decided(
+    return decided(
         agreement,
         region.contracts[INSTITUTIONS],
         side,
@@ -179,12 +178,18 @@ def _with_decision(
             kind=kind,
             by=_POSTS[side],
             on=now.date(),
-            at=now.replace(microsecond=0) if kind is DecisionKind.END else None,
+            at=now.replace(microsecond=0) + _A_SECOND if kind is DecisionKind.END else None,
         ),
         Signer(key_id=credentials.key_id, private_key=credentials.private_key),
     )
-    decisions = render_decisions([*decisions_of_side(agreement, side), decision])
-    return {**documents, f"decisions/{AGREEMENT}.{side}.yaml": decisions}
+
+
+def _with_decision(
+    documents: Mapping[str, bytes], region: Region, decision: Decision
+) -> Mapping[str, bytes]:
+    """Add what a side decides to what it has decided before."""
+    content = render_decisions([*decisions_of_side(_agreement(region), decision.side), decision])
+    return {**documents, f"decisions/{AGREEMENT}.{decision.side}.yaml": content}
 
 
 def _agreement(region: Region) -> Agreement:

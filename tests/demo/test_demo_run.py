@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import psutil
 import pytest
@@ -185,6 +186,7 @@ class Terminal:
             size = {"COLUMNS": "150", "LINES": "50", "TERM": "xterm"}
             os.execve(arguments[0], arguments, {**environment(home), **size})  # noqa: S606 - a child
         self.shown = ""
+        self._has_ended = False
 
     def read_until(self, text: str) -> None:
         deadline = time.monotonic() + LIMIT_S
@@ -200,7 +202,17 @@ class Terminal:
             pass
         os.close(self._descriptor)
         _, status = os.waitpid(self.pid, 0)
+        self._has_ended = True
         return os.waitstatus_to_exitcode(status)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # Why: a demonstration that stays up would hold the home of the next one.
+        if not self._has_ended:
+            os.kill(self.pid, signal.SIGTERM)
+            self.wait()
 
     def _read(self) -> bool:
         ready, _, _ = select.select([self._descriptor], [], [], LIMIT_S)
@@ -213,29 +225,29 @@ class Terminal:
 
 
 def test_demo_in_a_terminal_stays_up_and_its_commands_work(home: Path) -> None:
-    terminal = Terminal([*BUS, "--lang", "ru", "demo", "--records", RECORDS], home)
-    terminal.read_until("Ctrl-C остановит")
-    assert "Закон сохранения выполняется" in terminal.shown
-    commands = re.findall(r"^  bus (--home .*?)\s*$", terminal.shown, re.MULTILINE)
-    assert len(commands) == 7
-    codes = {}
-    for line in commands:
-        tried = subprocess.run(
-            [*BUS, *shlex.split(line)],
-            cwd=ROOT,
-            env=environment(home),
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=LIMIT_S,
-        )
-        codes[line.split()[2]] = tried.returncode
-        assert tried.stdout, (line, tried.stderr)
-    # One of the three rows to publish has a wrong ИНН, which `bus publish` tells by its code.
-    assert {name for name, code in codes.items() if code} == {"publish"}
-    terminal.press_ctrl_c()
-    terminal.press_ctrl_c()
-    assert terminal.wait() == 0
+    with Terminal([*BUS, "--lang", "ru", "demo", "--records", RECORDS], home) as terminal:
+        terminal.read_until("Ctrl-C остановит")
+        assert "Закон сохранения выполняется" in terminal.shown
+        commands = re.findall(r"^  bus (--home .*?)\s*$", terminal.shown, re.MULTILINE)
+        assert len(commands) == 7
+        codes = {}
+        for line in commands:
+            tried = subprocess.run(
+                [*BUS, *shlex.split(line)],
+                cwd=ROOT,
+                env=environment(home),
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT_S,
+            )
+            codes[line.split()[2]] = tried.returncode
+            assert tried.stdout, (line, tried.stderr)
+        # One of the three rows to publish has a wrong ИНН, which `bus publish` tells by its code.
+        assert {name for name, code in codes.items() if code} == {"publish"}
+        terminal.press_ctrl_c()
+        terminal.press_ctrl_c()
+        assert terminal.wait() == 0
     assert left_running(home) == []
 
 

@@ -161,8 +161,10 @@ FUND_GONE = labels_of("TargetDown", role="fund", instance="h/fund-0")
         ([labels_of("WorkerIll", role="fund", instance="h/fund-0")], True),
         # Another worker of the role is another worker; another role is told by others.
         ([labels_of("WorkerIll", role="fund", instance="h/fund-1")], False),
-        ([labels_of("ValidityBudgetBurns", agency="edu"), labels_of("RightsNotKept")], False),
+        ([labels_of("GatewayBudgetBurnsFast"), labels_of("RightsNotKept")], False),
+        # Two roles tell these together.
         ([labels_of("DeliveryBudgetBurnsFast"), labels_of("DatasetAbsent", agency="edu")], True),
+        ([labels_of("ValidityBudgetBurns", agency="edu")], True),
         ([labels_of("SeriesTooMany")], False),
         # Who stops a process must not silence these.
         ([labels_of("AuditUnsigned"), labels_of("KeyExpiring", agency="edu")], False),

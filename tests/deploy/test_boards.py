@@ -12,7 +12,8 @@ import pytest
 
 from bus.texts import Language
 from deploy.grafana.board import VALUES_OF, Board, Form, Panel, Query
-from deploy.grafana.boards import ALL, HEALTH
+from deploy.grafana.boards import ALL
+from deploy.grafana.boards.health import HEALTH
 from deploy.grafana.generate import FOLDER, files
 from deploy.grafana.render import TEXTS, rendered, uid_of
 from tests.deploy.rules import BOARDS, Alert, alerts, groups, metrics_in

@@ -1,4 +1,5 @@
-"""How the tests share two cores: rooms that start engines stay together in one process.
+"""How the tests share two cores: rooms that start engines stay together in one process. Of these
+there are three, since each waits for its engines at times.
 
 Their engines are fixtures of a package, so they are stopped when the room is done, and the files of
 a room follow each other. The longest rooms begin first, so that no core waits for the other at the

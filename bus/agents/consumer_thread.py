@@ -32,9 +32,10 @@ whole is checked at a third of the cost of its records one by one (ADR-0006)."""
 FETCH_BYTES_MAX: Final = 8 * 1024 * 1024
 PARTITION_FETCH_BYTES_MAX: Final = 2 * 1024 * 1024
 FETCH_BYTES_MIN: Final = 64 * 1024
-IDLE_FETCH_WAIT_MAX_MS: Final = 100
-"""For the first byte, while few or none flow: a worker at rest asks 10 times a second, not 66. Why
-not more seldom: asking again for a gap waits behind such a fetch."""
+IDLE_FETCH_WAIT_MS: Final = 100
+"""For the first byte, while few or none flow: a worker at rest asks 10 times a second, not 66, and
+one that is patient by its pace no sooner than that. Why not more seldom: asking again for a gap
+waits behind such a fetch."""
 SESSION_TIMEOUT_S: Final = 6.0
 HEARTBEAT_INTERVAL_S: Final = 0.5
 METADATA_AGE_MAX_MS: Final = 2_000
@@ -139,10 +140,11 @@ class BatchConsumerThread(driver.AIOKafkaConsumerThread):
     def pace_fetching(self, *, is_dense: bool) -> None:
         """Let the next fetches wait for many records, or for the first."""
         if self._consumer is not None:
+            pace_ms = self._reading.pace.wait_ms
             fetcher = self._consumer._fetcher  # noqa: SLF001 - aiokafka reads them at each fetch
             fetcher._fetch_min_bytes = FETCH_BYTES_MIN if is_dense else 1  # noqa: SLF001
             fetcher._fetch_max_wait_ms = (  # noqa: SLF001
-                self._reading.pace.wait_ms if is_dense else IDLE_FETCH_WAIT_MAX_MS
+                pace_ms if is_dense else max(pace_ms, IDLE_FETCH_WAIT_MS)
             )
 
     async def look_for_topics(self, patience: Patience) -> None:

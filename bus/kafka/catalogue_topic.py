@@ -33,6 +33,9 @@ _PARTITION: Final = TopicPartition(topics.CATALOGUE, 0)
 _MANIFEST_KEY: Final = b"manifest"
 _DOCUMENT_PREFIX: Final = b"document/"
 _READ_TIMEOUT_S: Final = 20.0
+_FOLLOWING_WAIT_MS: Final = 500
+"""How long a fetch of who follows waits for news, which come at once. Why not longer: the end of a
+process waits behind it. Why not `SHORT_WAIT_MS`: every process of a bus follows, day and night."""
 
 
 def digest(document: bytes) -> str:
@@ -43,9 +46,15 @@ def digest(document: bytes) -> str:
 class CatalogueReader:
     """Reads the catalogue topic from its beginning and keeps the documents of the last manifest."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        """Prepare a reader; entering it connects."""
+    def __init__(self, cluster: Cluster, *, wait_ms: int = SHORT_WAIT_MS) -> None:
+        """Prepare a reader; entering it connects.
+
+        Args:
+            cluster: Reached as a principal that may read the topic.
+            wait_ms: How long a fetch waits for the first record.
+        """
         self._cluster = cluster
+        self._wait_ms = wait_ms
         self._documents: dict[str, bytes] = {}
         self._consumer: AIOKafkaConsumer | None = None
         self.manifest: Manifest | None = None
@@ -56,7 +65,7 @@ class CatalogueReader:
         self._consumer = AIOKafkaConsumer(
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            fetch_max_wait_ms=SHORT_WAIT_MS,
+            fetch_max_wait_ms=self._wait_ms,
             **self._cluster.aiokafka_options(),
         )
         try:
@@ -167,7 +176,7 @@ class CatalogueFollower:
             on_fault: Told when following has ended in a fault, for then the snapshot grows old;
                 None: only logged.
         """
-        self._reader = CatalogueReader(cluster)
+        self._reader = CatalogueReader(cluster, wait_ms=_FOLLOWING_WAIT_MS)
         self._on_fault = on_fault
         self._snapshot: Snapshot | None = None
         self._changed = asyncio.Event()

@@ -95,7 +95,7 @@ async def work(installation: Installation, exports: Path, watch: Watched) -> Map
         for name, document in {
             FOLDER: villages(exports, "busy", ["{broken"]),
             HOOK: await stack.enter_async_context(taking()),
-            CHANGES: await captured(),
+            CHANGES: await stack.enter_async_context(captured()),
         }.items():
             await stack.enter_async_context(connected(installation, name, document))
         answered, refused = await asyncio.gather(
@@ -131,7 +131,8 @@ async def taking() -> AsyncIterator[Mapping[str, object]]:
         }
 
 
-async def captured() -> Mapping[str, object]:
+@asynccontextmanager
+async def captured() -> AsyncIterator[Mapping[str, object]]:
     """Make a table with one row; give the document of a connector that follows its changes."""
     engine = changes_engine.engine()
     async with await engine.session() as session:
@@ -140,12 +141,20 @@ async def captured() -> Mapping[str, object]:
             " kind text, address text); ALTER TABLE school REPLICA IDENTITY FULL;"
             " INSERT INTO school VALUES ('changed-1', 'Школа № 1', 'school', 'г. Тольятти')"
         )
-    return {
-        "source": "postgres-changes",
-        "system": "tlt-schools",
-        "dataset": DATASET,
-        "config": {"dsn": engine.dsn, "table": "school", "key": "registry_number"},
-    }
+        yield {
+            "source": "postgres-changes",
+            "system": "tlt-schools",
+            "dataset": DATASET,
+            "config": {"dsn": engine.dsn, "table": "school", "key": "registry_number"},
+        }
+        # Why: the engine is that of all tests of this process, and they count what there is.
+        slots = "FROM pg_replication_slots WHERE slot_name LIKE 'bus_busy_%'"
+        async with asyncio.timeout(PATIENCE_S):
+            while await (await session.execute(f"SELECT 1 {slots} AND active")).fetchone():
+                await asyncio.sleep(0.1)
+        await session.execute(f"SELECT pg_drop_replication_slot(slot_name) {slots}")
+        await session.execute("DROP PUBLICATION IF EXISTS bus_busy_changes")
+        await session.execute("DROP TABLE school")
 
 
 def pages(installation: Installation) -> Mapping[str, bytes]:

@@ -148,7 +148,8 @@ async def _read_page(installation: Installation) -> None:
 def main(arguments: list[str]) -> int:
     """Measure; give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.observation", description=__doc__)
-    parser.add_argument("--records", type=int, default=60_000)
+    # Why so many: what happens each second has to average out.
+    parser.add_argument("--records", type=int, default=200_000)
     parser.add_argument("--pairs", type=int, default=7)
     given = parser.parse_args(arguments)
     # Why: a group whose worker was killed tells its client so, once for each attempt.

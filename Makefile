@@ -28,7 +28,7 @@ demo: $(READY)  ## a sample region's records through a real Kafka into a real Po
 	@$(BIN)/bus demo
 
 test: $(READY)  ## every test, on engines that it starts itself
-	@$(BIN)/python -m pytest --numprocesses 3 --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses 2 --no-loadscope-reorder
 
 check: $(READY)  ## style, types, import directions: seconds
 	@$(BIN)/ruff format --check

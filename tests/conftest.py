@@ -1,5 +1,4 @@
-"""How the tests share two cores: rooms that start engines stay together in one process. Of these
-there are three, since each waits for its engines at times.
+"""How the tests share two cores: rooms that start engines stay together in one process.
 
 Their engines are fixtures of a package, so they are stopped when the room is done, and the files of
 a room follow each other. The longest rooms begin first, so that no core waits for the other at the

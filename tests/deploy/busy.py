@@ -34,7 +34,7 @@ from tests.flow.test_first_load import HEALTH
 
 INTERVAL, RANGE = "20s", "10m"
 """What Grafana puts for `$__rate_interval` and `$__range`."""
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 FOLDER, HOOK, CHANGES = "busy-folder", "busy-hook", "busy-changes"
 """Connectors: of two sources and of a sink."""
 PROCESSES = (

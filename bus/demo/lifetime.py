@@ -50,11 +50,12 @@ _FIRST_S: Final = 20.0
 _MS_PER_S: Final = 1_000
 _PARKED_MS: Final = 6_000
 """A fetch waits for so long: Kafka looks at a right when a fetch arrives, not when it answers."""
-_ENDING_S: Final = 1 + OUT_OF_FORCE_S + _PARKED_MS / _MS_PER_S + 0.5
-"""So long is read on behind the end: a fetch that was sent just in time has been answered then."""
+_ENDS_WITHIN: Final = timedelta(seconds=1)
+_ENDING_S: Final = _ENDS_WITHIN.total_seconds() + OUT_OF_FORCE_S + _PARKED_MS / _MS_PER_S + 0.5
+"""So long is read on behind the decision: the end has come, and a fetch that was sent just in time
+has been answered."""
 _PARKED_BYTES: Final = 50_000_000
 _AGAIN_S: Final = 0.2
-_A_SECOND: Final = timedelta(seconds=1)
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ def _decision(
             kind=kind,
             by=_POSTS[side],
             on=now.date(),
-            at=now.replace(microsecond=0) + _A_SECOND if kind is DecisionKind.END else None,
+            at=now.replace(microsecond=0) + _ENDS_WITHIN if kind is DecisionKind.END else None,
         ),
         Signer(key_id=credentials.key_id, private_key=credentials.private_key),
     )

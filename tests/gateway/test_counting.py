@@ -10,10 +10,10 @@ from typing import TypeAlias
 from cryptography import x509
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from bus.observe.report import announced_targets
 from bus.observe.report import ask as ask_health
 from bus.wiring import Installation
 from tests.factories import DATASET
+from tests.gateway.announcement import gateway_in
 from tests.gateway.asking import HEALTH, ask, session_of
 from tests.observe.scraping import OPENMETRICS, scrape
 
@@ -24,7 +24,7 @@ FEED = f"/feeds/{DATASET}"
 
 async def page_of(installation: Installation) -> tuple[Page, str]:
     """Scrape the gateway's page."""
-    (target,) = announced_targets(installation.home)
+    target = gateway_in(installation.home)
     assert target.name == "gateway-0"
     status, body = await asyncio.to_thread(scrape, target, "/metrics", OPENMETRICS)
     assert status == 200
@@ -51,7 +51,7 @@ async def counts(installation: Installation) -> dict[tuple[str, str], float]:
 
 
 async def test_each_request_counts_once_by_its_name_and_outcome(served: Installation) -> None:
-    (target,) = announced_targets(served.home)
+    target = gateway_in(served.home)
     report = await asyncio.to_thread(ask_health, target)
     assert report is not None
     assert report.is_healthy

@@ -27,7 +27,7 @@ from bus.gateway.opening import Openings
 from bus.gateway.process import serving
 from bus.kafka.scan import offsets, topic_partitions
 from bus.model.identifiers import SystemCode
-from bus.observe.report import announced_targets, ask
+from bus.observe.report import ask
 from bus.provision.catalogue_apply import apply_catalogue
 from bus.supervise.role import Door
 from bus.supervise.supervisor import Slot, Supervisor
@@ -37,6 +37,7 @@ from bus.wire.topics import Position
 from bus.wiring import Installation
 from tests.factories import AGENCY, DATASET
 from tests.flow import path
+from tests.gateway.announcement import gateway_in
 from tests.gateway.test_cutting import version
 
 HEALTH = SystemCode("health-analytics")
@@ -208,11 +209,7 @@ async def test_a_gateway_that_dies_is_started_again_at_the_same_address(
                 await asyncio.sleep(0.05)
         assert await answering(installation) == version
         assert installation.gateway_as(PORTAL).url == url
-        # Why by name: who was killed before in this home stays announced.
-        (target,) = (
-            one for one in announced_targets(installation.home) if one.name == f"{slot.role}-0"
-        )
-        report = await asyncio.to_thread(ask, target)
+        report = await asyncio.to_thread(ask, gateway_in(installation.home))
         assert report is not None
         assert (report.role, report.restarts, report.catalogue) == (Door.GATEWAY, 1, version)
     finally:

@@ -204,7 +204,7 @@ def _readers(admin: Administration) -> set[str]:
 
 
 async def _until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         while not await asyncio.to_thread(holds):
             await asyncio.sleep(0.05)
 

@@ -193,7 +193,7 @@ async def test_a_batch_that_found_no_room_before_a_rebalance_is_waited_for_no_mo
     cast("BatchApp", consumer.app).batches = cast("Any", room)
     consumer._next = {QUIET: 4}
     draining = asyncio.create_task(consumer._drain_messages(consumer))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         while consumer._in_flight < 2:
             await asyncio.sleep(0)
     consumer.stop_flow()

@@ -312,7 +312,7 @@ async def test_closing_in_the_middle_of_a_large_file_leaves_nothing_running(
     reading = folder(exports).read(None)
     item = await anext(reading)
     assert isinstance(item, Row | Bad)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(5):
         await reading.aclose()  # type: ignore[attr-defined]  # a generator
     assert asyncio.all_tasks() == before
     assert str(exports / "a.csv") not in opened_files()

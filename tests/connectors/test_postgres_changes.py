@@ -57,7 +57,7 @@ async def _items(one: Trial, position: Json, count: int) -> list[Item]:
     """Read so many rows, and the marks among them."""
     items, found = one.source().read(position), list[Item]()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(20):
             async for item in items:
                 found.append(item)
                 if sum(not isinstance(one, Mark) for one in found) >= count:
@@ -236,7 +236,7 @@ async def test_a_row_that_is_being_changed_while_it_is_first_read_is_not_told_as
 async def _let_go(one: Trial) -> None:
     """Wait until the server has noticed that nobody reads the slot."""
     query = "SELECT 1 FROM pg_replication_slots WHERE active"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         while await (await _twin(one).session.execute(query)).fetchone():
             await asyncio.sleep(0.02)
 
@@ -265,7 +265,7 @@ async def test_the_source_forgets_its_log_up_to_what_is_durable_and_no_further(
         if rewind_mb:
             assert await _confirmed(one) == before
         else:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(10):
                 while await _confirmed(one) < durable:
                     await asyncio.sleep(0.02)
             assert await _confirmed(one) == durable

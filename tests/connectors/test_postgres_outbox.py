@@ -36,7 +36,7 @@ async def test_what_is_durable_is_deleted_and_a_position_of_before_finds_nothing
     async with trial(PostgresOutbox, PostgresOutboxTwin) as one:
         await one.twin.put({"a": "first", "b": "first"})
         await one.run(until=lambda: one.bus.kept[-1:] != [] and one.bus.kept[-1][0] == 2)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(10):
             while await _left(one):
                 await asyncio.sleep(0.02)
         one.sound()

@@ -28,7 +28,7 @@ from bus.demo.flow import OUT_OF_FORCE_S
 ROOT = Path(__file__).parent.parent.parent
 BUS = [sys.executable, "-c", "from bus.cli.main import run; run()"]
 RECORDS = "500"
-LIMIT_S = 600.0
+LIMIT_S = 240.0
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_interrupted_demo_leaves_nothing_running(home: Path) -> None:
         told = running.stderr.readline()
         assert told, "it ended before its first act"
     running.send_signal(signal.SIGTERM)
-    out, err = running.communicate(timeout=LIMIT_S)
+    out, err = running.communicate(timeout=60)
     assert running.returncode != 0
     assert out == ""
     assert "Traceback" not in err

@@ -27,7 +27,7 @@ from bus.wiring import Installation
 from tests.factories import DATASET, SYSTEM, VALID
 
 Rows = Iterable[RowGiven]
-SETTLE_TIMEOUT_S = 180.0
+SETTLE_TIMEOUT_S = 60.0
 BROKEN_EACH = 33
 GROUPS = {
     "release.": topics.ENFORCE_GROUP,

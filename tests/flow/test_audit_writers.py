@@ -76,7 +76,7 @@ async def test_a_writer_that_is_killed_in_the_middle_leaves_a_log_that_holds(
     while not publishing.done():
         before = await path.committed(bench.installation, IN)
         with path.worker(bench.installation, Role.ENFORCE) as process:
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(30):
                 while not publishing.done() and before == await path.committed(
                     bench.installation, IN
                 ):
@@ -105,7 +105,7 @@ async def test_a_worker_stops_while_the_audit_topic_takes_nothing_and_nothing_is
     count = 200
     with path.worker(bench.installation, Role.ENFORCE) as process:
         await path.publish(bench.installation, path.rows("audit-up", 50))
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             while await path.committed(bench.installation, IN) < sum(at) + 50:
                 await asyncio.sleep(0.1)
         held = await path.committed(bench.installation, IN)

@@ -108,7 +108,7 @@ async def test_a_connector_is_found_while_it_runs_and_tells_what_it_did(
             while (found := await scraped(address))["bus_connector_rows_totalsent"] < 3:
                 assert found.get("bus_connector_source_up", 1) == 1
                 await asyncio.sleep(0.2)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             while not (found := await scraped(address)).get(
                 "bus_connector_poll_duration_seconds_count"
             ):

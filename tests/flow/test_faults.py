@@ -50,13 +50,13 @@ async def test_no_position_moves_while_the_outputs_are_held_and_a_kill_then_lose
         }
         with path.worker(installation, Role.ENFORCE, through_proxy) as process:
             await path.publish(installation, path.rows("before-hold", 100))
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(30):
                 while await path.committed(installation, IN) < sum(before) + 100:
                     await asyncio.sleep(0.1)
             at_hold = await path.committed(installation, IN)
             links.apply(HoldProduce())
             await path.publish(installation, path.rows("held", count))
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(30):
                 while not links.counters.held:
                     await asyncio.sleep(0.05)
             # Twenty commit intervals: a position that follows anything but the outputs would move.
@@ -79,7 +79,7 @@ async def test_a_worker_that_is_told_to_stop_ends_though_its_broker_is_gone(
     engines = read_engines(installation.home)
     assert engines is not None
     with path.worker(installation, Role.FUND) as process:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             while f"pid={process.pid}" not in path.log_of(installation, "fund-lone"):
                 await asyncio.sleep(0.1)
         os.kill(engines.kafka_pid, signal.SIGKILL)

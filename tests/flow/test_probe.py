@@ -34,7 +34,7 @@ from tests.observe.scraping import scrape
 from tests.proxy import Cut, HalfClosed, KafkaLinks
 
 CADENCE = Cadence.of(3.0)
-PATIENCE_S = 180.0
+PATIENCE_S = 60.0
 
 
 class Counts:

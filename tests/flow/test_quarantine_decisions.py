@@ -35,7 +35,7 @@ CURED, INCURABLE = "6317000001", "not-an-inn"
 REGION = ROOT / "deploy/samara/region.yaml"
 STORY, BULK = 6, 1_000
 GROUNDS = ("--by", "data steward", "--because")
-PATIENCE_S = 180.0
+PATIENCE_S = 120.0
 
 
 def documents(installation: Installation, *, mended: bool) -> Mapping[str, bytes]:

@@ -25,7 +25,6 @@ FEED = f"/feeds/{DATASET}"
 async def page_of(installation: Installation) -> tuple[Page, str]:
     """Scrape the gateway's page."""
     target = gateway_in(installation.home)
-    assert target.name == "gateway-0"
     status, body = await asyncio.to_thread(scrape, target, "/metrics", OPENMETRICS)
     assert status == 200
     families = text_string_to_metric_families(body.decode())  # type: ignore[no-untyped-call]

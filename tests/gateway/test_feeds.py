@@ -86,7 +86,7 @@ async def test_records_come_masked_by_page_by_wait_and_as_events(served: Install
         told = await asyncio.wait_for(waiting, 30)
         assert [one["key"] for one in told.content["records"]] == [marks[3]]
 
-        async with session_of(served, HEALTH) as session, asyncio.timeout(90):
+        async with session_of(served, HEALTH) as session, asyncio.timeout(30):
             url = served.gateway_as(HEALTH).url + FEED
             stream = events(session, url, Last_Event_ID=token)
             event = await anext(stream)

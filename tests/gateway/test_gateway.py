@@ -156,7 +156,7 @@ async def test_a_load_ends_when_its_agreement_does(installation: Installation) -
 
 
 async def asked_again_and_again(installation: Installation, address: str, token: str) -> None:
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(30):
         while True:
             await asked(installation, PORTAL, address, token=token)
             await asyncio.sleep(0.2)
@@ -204,7 +204,7 @@ async def test_a_gateway_that_dies_is_started_again_at_the_same_address(
         version = await answering(installation)
         url = installation.gateway_as(PORTAL).url
         os.kill(supervisor.processes[slot].pid, signal.SIGKILL)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(30):
             while not supervisor.restarts:
                 await asyncio.sleep(0.05)
         assert await answering(installation) == version

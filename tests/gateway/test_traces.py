@@ -60,7 +60,7 @@ async def subscribed(installation: Installation, spans: Spans) -> AsyncIterator[
 
 
 async def complete(backend: Backend, trace_id: str, names: int) -> dict[str, Received]:
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(30):
         while len(backend.of(trace_id)) < names:
             await asyncio.sleep(0.1)
     return backend.of(trace_id)

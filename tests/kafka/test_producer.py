@@ -132,5 +132,5 @@ async def test_a_producer_stops_though_its_sender_waits_for_news_of_a_cluster_th
     monkeypatch.setattr(module, "_STOP_S", 0.05)
     stuck = BatchProducer(cast("Cluster", None), client_id="stuck")
     stuck._producer = cast("AIOKafkaProducer", _StuckProducer())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         await stuck.stop()

@@ -47,7 +47,7 @@ async def test_a_worker_that_can_not_be_started_is_tried_again_and_the_others_wo
     monkeypatch.setattr(asyncio, "create_subprocess_exec", once_refused)
     supervisor = Supervisor([first, second])
     running = asyncio.create_task(supervisor.run())
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(10):
         await begun.wait()
     assert not running.done()
     assert supervisor.processes[first].returncode is None
